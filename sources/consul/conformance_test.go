@@ -1,0 +1,94 @@
+package consul
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/hashicorp/consul/api"
+	"go.uber.org/goleak"
+
+	"github.com/mcp-sd/mcp-sd/sources/sourcetest"
+	"github.com/mcp-sd/mcp-sd/target"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	t.Run("catalogue", func(t *testing.T) { sourcetest.Run(t, backend(nil)) })
+	t.Run("named services", func(t *testing.T) { sourcetest.Run(t, backend(only("web", "db"))) })
+}
+
+// backend is the fake behind a real HTTP server.
+func backend(edit func(*Options)) sourcetest.Setup {
+	return func(tb testing.TB) sourcetest.Backend {
+		tb.Helper()
+		f := newFake(instance("web", "a"), instance("web", "b"), instance("db", "c"))
+		f.streaming = false // under which a leader's loss is noticed only when the wait is over
+		srv := httptest.NewServer(f)
+		tb.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+		const interval = 50 * time.Millisecond
+		return sourcetest.Backend{
+			New: func() target.Source {
+				o := Default()
+				o.Server, o.Token = srv.URL, "t"
+				if edit != nil {
+					edit(o)
+				}
+				s, err := o.New(target.Env{Source: sourcetest.SourceName, RefreshInterval: interval, Timeout: 10 * time.Second, Logger: discard})
+				if err != nil {
+					tb.Fatal(err)
+				}
+				s.(*Source).backOff = func() backoff.BackOff { return backoff.NewConstantBackOff(20 * time.Millisecond) }
+				return s
+			},
+			Interval: interval,
+			Change:   func() { f.set(instance("web", "d")) },
+			Empty: func() {
+				f.remove("web", "a", "b")
+				f.remove("db", "c")
+			},
+			Hang: func() {
+				f.wake(func() {
+					f.fault = func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true }
+				})
+			},
+			Faults: []sourcetest.Fault{
+				f.breaks("status 500", func() { f.fault = status(500) }),
+				f.breaks("one service fails", func() { f.fault = on("/v1/health/service/web", status(500)) }),
+				f.breaks("no leader", func() { f.noLeader = true }),
+				f.breaks("stale", func() { f.lastContact = time.Minute }),
+				f.breaks("cut off", func() { f.edit = cut(1, 2) }),
+				f.breaks("cut off after one instance", func() {
+					f.edit = func(path string, b []byte) []byte {
+						if strings.HasSuffix(path, "/web") {
+							return cutAfterFirst(path, b)
+						}
+						return b
+					}
+				}),
+				f.breaks("filtered by ACLs", func() {
+					f.acl = func(_ string, e *api.ServiceEntry) bool { return e.Service.ID != "a" }
+				}),
+				f.breaks("closed connections", func() {
+					f.fault = func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
+				}),
+			},
+		}
+	}
+}
+
+// breaks is a fault that ends standing queries, and is mended without a word:
+// recovery must not need a change.
+func (f *fake) breaks(name string, how func()) sourcetest.Fault {
+	return sourcetest.Fault{
+		Name:  name,
+		Break: func() { f.wake(how) },
+		Mend: func() {
+			f.lock(func() { f.fault, f.edit, f.acl, f.noLeader, f.lastContact = nil, nil, nil, false, 0 })
+		},
+	}
+}

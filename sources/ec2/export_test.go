@@ -1,0 +1,4 @@
+package ec2
+
+// Isolate is for the tests from outside.
+var Isolate = isolate
