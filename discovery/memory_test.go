@@ -1,0 +1,88 @@
+package discovery
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"pgregory.net/rapid"
+
+	"github.com/mcp-sd/mcp-sd/target"
+)
+
+// What encode writes is what encoding/json would, whatever a source says.
+func TestListingEncoding(t *testing.T) {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{`"`, `\`, "\x00\x7f", "ü<>&\u2028", "plain"}))
+	rapid.Check(t, func(rt *rapid.T) {
+		v := savedListing{Schema: listingSchema, Parts: []savedPart{}}
+		for range rapid.IntRange(0, 3).Draw(rt, "parts") {
+			p := savedPart{Name: text.Draw(rt, "part"), At: time.Unix(0, rapid.Int64Range(0, 4e18).Draw(rt, "at")).UTC(), Inline: rapid.Bool().Draw(rt, "inline"), Raw: savedRaws{}}
+			for range rapid.IntRange(0, 3).Draw(rt, "raws") {
+				m := rapid.MapOf(text, text).Draw(rt, "labels")
+				p.Raw = append(p.Raw, target.Raw{Identity: text.Draw(rt, "identity"), Labels: labels.FromMap(m)})
+			}
+			v.Parts = append(v.Parts, p)
+		}
+		var back savedListing
+		if err := json.Unmarshal(v.encode(), &back); err != nil {
+			rt.Fatal(err)
+		}
+		if !reflect.DeepEqual(v, back) {
+			rt.Fatalf("%+v\nreads back as\n%+v", v, back)
+		}
+	})
+}
+
+// Contract §8: a state of an earlier schema is understood.
+func TestEarlierSchema(t *testing.T) {
+	folder := newCabinet()
+	folder.files[stateFile] = []byte(`{"schema":1,"written":"2026-01-01T00:00:00Z","sources":{},"records":[],"journal":[],
+		"ledger":{"entries":[{"scheme":"http","address":"` + one + `","path":"/metrics","verdict":"up","ever":true,"passes":7,"last":[{"at_ms":1,"took_ms":1}]}]}}`)
+	m := memory{folder: folder}
+	v := m.load(true)
+	if v == nil || v.Ledger.Peek(key(one)).Passes != 7 {
+		t.Fatalf("%+v, set aside: %v", v, folder.aside)
+	}
+}
+
+// A fleet that is well and listed as before writes nothing; what was left out
+// is written at the end.
+func TestIdleWritesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(one, two, three)
+		r.start(t)
+		elapse(time.Minute)
+		before := r.cabinet.snapshot()
+		if !strings.Contains(before[stateFile], one) || strings.Contains(before[stateFile], "pending") {
+			t.Fatalf("a minute after its admission the state does not know %s: %s", one, before[stateFile])
+		}
+		elapse(20 * time.Minute) // the guard's window passes
+		settled := r.cabinet.snapshot()
+		elapse(time.Hour)
+		if !maps.Equal(settled, r.cabinet.snapshot()) {
+			t.Error("an idle fleet wrote to its state")
+		}
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Equal([]byte(settled[stateFile]), r.cabinet.files[stateFile]) {
+			t.Error("the end left the state as old as it was")
+		}
+	})
+}
+
+func (c *cabinet) snapshot() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	files := map[string]string{}
+	for name, data := range c.files {
+		files[name] = string(data)
+	}
+	return files
+}
