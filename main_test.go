@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 func TestMain(m *testing.M) {
@@ -35,7 +36,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("OUT", env.WorkDir+"/out")
 			env.Setenv("FLAGS", "--state.path="+env.WorkDir+"/state")
-			env.Setenv("LISTEN", freeAddress())
+			listen, err := ports.Address()
+			if err != nil {
+				return err
+			}
+			env.Setenv("LISTEN", listen)
 			env.Values[endpoints{}] = map[string]*httptest.Server{}
 			return os.MkdirAll(env.WorkDir+"/out", 0o755)
 		},
@@ -49,15 +54,6 @@ func TestScripts(t *testing.T) {
 			"signal": signalDaemon,
 		},
 	})
-}
-
-func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // endpoints is the key of a script's running endpoints by name.

@@ -11,6 +11,7 @@ import (
 	"github.com/mcp-sd/mcp-sd/bench/fleet"
 	"github.com/mcp-sd/mcp-sd/bench/plot"
 	"github.com/mcp-sd/mcp-sd/bench/stage"
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // grown is what one size of fleet costs.
@@ -143,7 +144,7 @@ func unchanged(ctx context.Context, b *bench, d *stage.MCPSD, in string) (float6
 func sweepOnce(ctx context.Context, s *stage.Stage, size int) (float64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // a fleet of that size keeps its connections until then
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcp-sd/mcp-sd/bench/fleet"
 	"github.com/mcp-sd/mcp-sd/bench/stage"
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // weight is the resident memory of a daemon, in bytes.
@@ -22,7 +23,7 @@ type weight struct {
 func probed(ctx context.Context, b *bench, s *stage.Stage, size int) (*weight, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // a fleet of that size keeps its connections until then
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/mcp-sd/mcp-sd/bench/figures"
 	"github.com/mcp-sd/mcp-sd/bench/fleet"
 	"github.com/mcp-sd/mcp-sd/bench/stage"
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // Every tenth endpoint does harm.
@@ -25,7 +26,7 @@ func behaviour(i int) fleet.Behaviour {
 // hostile measures whether endpoints that do harm delay the others.
 func hostile(ctx context.Context, b *bench, s *stage.Stage) (*figures.Section, error) {
 	size, interval := b.sized(10_000, 500), time.Duration(b.sized(21, 3))*time.Second
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mcp-sd/mcp-sd/bench/figures"
 	"github.com/mcp-sd/mcp-sd/bench/stage"
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // gate stands in front of Consul and counts what passes.
@@ -25,7 +26,7 @@ type gate struct {
 
 // newGate opens a gate to a Consul.
 func newGate(s *stage.Stage, consul string) (*gate, error) {
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mcp-sd/mcp-sd/bench/fleet"
 	"github.com/mcp-sd/mcp-sd/bench/plot"
 	"github.com/mcp-sd/mcp-sd/bench/stage"
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // pace is how fast a reader reads: pages per second on new connections and on
@@ -24,7 +25,7 @@ type pace struct {
 // probing measures mcp-sd's probes against a loop that only reads.
 func probing(ctx context.Context, b *bench, s *stage.Stage) (*figures.Section, error) {
 	size := b.sized(10_000, 1_000)
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func probeMemory(ctx context.Context, b *bench, s *stage.Stage) (*memories, erro
 		{1000, 20 << 10, b.sized(100, 20), &m.often},
 		{b.sized(10_000, 1_000), 20 << 10, 2, &unused},
 	} {
-		port, err := s.Port()
+		port, err := ports.Next()
 		if err != nil {
 			return nil, err
 		}

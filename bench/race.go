@@ -11,6 +11,7 @@ import (
 	"github.com/mcp-sd/mcp-sd/bench/fleet"
 	"github.com/mcp-sd/mcp-sd/bench/plot"
 	"github.com/mcp-sd/mcp-sd/bench/stage"
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // race has the contestants take turns at a service of that size, and returns
@@ -48,7 +49,7 @@ type track struct {
 func (t *track) address(i int) string { return fleet.AddressOf(i, t.port) }
 
 func newTrack(ctx context.Context, s *stage.Stage, size int) (*track, error) {
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return nil, err
 	}

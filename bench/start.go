@@ -11,6 +11,7 @@ import (
 	"github.com/mcp-sd/mcp-sd/bench/fleet"
 	"github.com/mcp-sd/mcp-sd/bench/plot"
 	"github.com/mcp-sd/mcp-sd/bench/stage"
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // start measures how long mcp-sd takes to be of use: a single pass as a whole
@@ -51,7 +52,7 @@ func start(ctx context.Context, b *bench, s *stage.Stage) (*figures.Section, err
 }
 
 func onceBesideProbes(ctx context.Context, b *bench, s *stage.Stage, size int) (map[string]figures.Sample, error) {
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return nil, err
 	}

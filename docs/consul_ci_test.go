@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // Whoever takes over examples/consul gets what the README says: the service as
@@ -150,16 +152,14 @@ func start(t *testing.T, program string, args ...string) *os.File {
 
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	free := make([]int, n)
+	for i := range free {
+		var err error
+		if free[i], err = ports.Next(); err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
-	return ports
+	return free
 }
 
 func await(t *testing.T, what string, there func() bool) {

@@ -3,15 +3,15 @@ package e2e
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mcp-sd/mcp-sd/e2e/ports"
 )
 
 // A process is a server under the test's care: it ends with the test, and its
@@ -114,24 +114,11 @@ func (p *process) logTail() []byte {
 	return bytes.TrimSpace(log)
 }
 
-// firstPort is where the search for free ports begins: below the ephemeral
-// ports, so that no outgoing connection takes one that was found free, and
-// elsewhere in every run, so that two runs hardly meet.
-var firstPort = 10000 + os.Getpid()*97%20000
-
-var portsTried atomic.Int32
-
-// freePort hands out each port only once in a run.
 func freePort(t testing.TB) int {
 	t.Helper()
-	for range 1000 {
-		port := firstPort + int(portsTried.Add(1))
-		listener, err := net.Listen("tcp4", fmt.Sprintf(":%d", port))
-		if err == nil {
-			_ = listener.Close()
-			return port
-		}
+	port, err := ports.Next()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port found")
-	return 0
+	return port
 }

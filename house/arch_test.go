@@ -45,6 +45,7 @@ var rooms = []room{
 	{"docs/reference", []string{"config"}, "what there is to read comes out of what is decoded"},
 	{"docs/*", nil, ""},
 	{"house", nil, ""},
+	{"house/ports", nil, "for tests and benchmarks"},
 	{"packaging", nil, ""},
 }
 

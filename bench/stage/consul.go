@@ -20,7 +20,7 @@ type Consul struct {
 
 // Consul starts a server and waits until it has a leader.
 func (s *Stage) Consul() (*Consul, error) {
-	ports, err := s.freePorts(3)
+	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
 	}

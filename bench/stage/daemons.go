@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // MCPSD is a running daemon.
@@ -24,7 +26,7 @@ func (s *Stage) MCPSD(config string, env ...string) (*MCPSD, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +106,7 @@ func (s *Stage) Prometheus(scrapeConfigs string) (*Prometheus, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := s.Port()
+	port, err := ports.Next()
 	if err != nil {
 		return nil, err
 	}

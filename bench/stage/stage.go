@@ -11,21 +11,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 // Stage is where one scenario plays.
 type Stage struct {
 	// Dir is for whatever the scenario writes; it is deleted by Close.
-	Dir   string
-	bins  *Programs
-	ctx   context.Context
-	ends  []func()
-	ports int
+	Dir  string
+	bins *Programs
+	ctx  context.Context
+	ends []func()
 }
 
 // New prepares an empty stage. Its programs end with ctx, or with Close.
@@ -57,31 +57,16 @@ func (s *Stage) Path(name string) (string, error) {
 	return dir, os.Chmod(dir, 0o755) //nolint:gosec // as an operator would
 }
 
-// Port finds a free port below the ephemeral ones, so that no outgoing
-// connection takes it meanwhile.
-func (s *Stage) Port() (int, error) {
-	for range 2000 {
-		s.ports++
-		port := 10000 + (os.Getpid()*97+s.ports*7)%20000
-		var config net.ListenConfig
-		l, err := config.Listen(s.ctx, "tcp4", fmt.Sprintf(":%d", port))
-		if err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("no free port found between 10000 and 30000")
-}
-
-// ports are n free ones.
-func (s *Stage) freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
+// freePorts are n free ones.
+func freePorts(n int) ([]int, error) {
+	free := make([]int, n)
+	for i := range free {
 		var err error
-		if ports[i], err = s.Port(); err != nil {
+		if free[i], err = ports.Next(); err != nil {
 			return nil, err
 		}
 	}
-	return ports, nil
+	return free, nil
 }
 
 // Write puts a file into place at once, as configuration management does.

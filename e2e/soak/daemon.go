@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/mcp-sd/mcp-sd/e2e/ports"
 )
 
 // daemon is the mcp-sd under test.
@@ -63,7 +64,7 @@ func startDaemon(ctx context.Context, dir string) (*daemon, error) {
 	if err := os.Mkdir(filepath.Join(dir, "targets"), 0o700); err != nil {
 		return nil, err
 	}
-	listen, err := freeAddress(ctx)
+	listen, err := ports.Address()
 	if err != nil {
 		return nil, err
 	}
@@ -85,14 +86,6 @@ func startDaemon(ctx context.Context, dir string) (*daemon, error) {
 	}
 	go func() { d.done <- d.cmd.Wait() }()
 	return d, nil
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // readUntil reads every version of the output until then.
