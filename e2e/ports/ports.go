@@ -6,6 +6,7 @@
 package ports
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -55,6 +56,12 @@ func Address() (string, error) {
 	return fmt.Sprintf("127.0.0.1:%d", port), err
 }
 
+// Nothing is waited for.
+var (
+	config net.ListenConfig
+	ctx    = context.Background()
+)
+
 var errNone = fmt.Errorf("no free port between %d and %d", first, last)
 
 // reserve begins a new block, at random: two processes hardly try the same.
@@ -66,7 +73,7 @@ func reserve() error {
 		if !free(port) {
 			continue
 		}
-		l, err := net.Listen("tcp4", fmt.Sprintf(":%d", port))
+		l, err := config.Listen(ctx, "tcp4", fmt.Sprintf(":%d", port))
 		if err != nil {
 			continue
 		}
@@ -83,11 +90,11 @@ func free(port int) bool {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	address := fmt.Sprintf(":%d", port)
-	l, err := net.Listen("tcp4", address)
+	l, err := config.Listen(ctx, "tcp4", address)
 	if err != nil {
 		return false
 	}
-	u, err := net.ListenPacket("udp4", address)
+	u, err := config.ListenPacket(ctx, "udp4", address)
 	if err != nil {
 		_ = l.Close()
 		return false
