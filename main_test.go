@@ -119,7 +119,7 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 // waits until it does not.
 func eventually(ts *testscript.TestScript, neg bool, args []string) error {
 	want := regexp.MustCompile(args[1])
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -132,7 +132,7 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %q is not as expected within 15 s; last seen (%w):\n%s", args[0], args[1], err, last)
+			return fmt.Errorf("%s: %q is not as expected within a minute; last seen (%w):\n%s", args[0], args[1], err, last)
 		}
 	}
 }

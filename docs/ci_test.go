@@ -34,7 +34,7 @@ END`)
 		add(b.text)
 	}
 	add(`file=/etc/prometheus/targets/mcp-production.json
-timeout 20 bash -c "until [ -e $file ]; do sleep 0.1; done"
+timeout 60 bash -c "until [ -e $file ]; do sleep 0.1; done"
 runuser -u nobody -- grep -q 127.0.0.1:3000 $file
 runuser -u nobody -- grep -q '"version": "v1.0.0"' $file
 test "$(stat -c %U $file)" = mcp-sd
@@ -61,7 +61,7 @@ test -s $file`)
 install -d -m 2750 -o mcp-sd -g nogroup /etc/prometheus/targets
 printf '    mode: "0640"\n' >>/etc/mcp-sd/mcp-sd.yml
 systemctl start mcp-sd
-timeout 20 bash -c "until [ -e $file ]; do sleep 0.1; done"
+timeout 60 bash -c "until [ -e $file ]; do sleep 0.1; done"
 test "$(stat -c %G:%a $file)" = nogroup:640
 runuser -u nobody -- grep -q 127.0.0.1:3000 $file
 ! runuser -u daemon -- cat $file`)

@@ -5,8 +5,13 @@ package main
 import (
 	"context"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -63,4 +68,42 @@ func TestStayWithPrometheus(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+// Ctrl-C at a terminal ends all that was started, and is no failure.
+func TestCtrlC(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "quickstart")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var out screen
+	cmd := exec.CommandContext(t.Context(), program, "--stay")
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	pid := await(t, "the guide", func() (int, bool) {
+		m := regexp.MustCompile(`kill (\d+) `).FindStringSubmatch(out.String())
+		if m == nil {
+			return 0, false
+		}
+		n, err := strconv.Atoi(m[1])
+		return n, err == nil
+	})
+	await(t, "everything to run", func() (bool, bool) { return true, strings.Contains(out.String(), "Ctrl-C") })
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v and printed:\n%s", err, out.String())
+	}
+	if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
+		t.Errorf("a server of the fleet is left: %v", err)
+	}
+	dir := filepath.Dir(filepath.Dir(regexp.MustCompile(`cat (/\S+/mcp-staging\.json)`).FindStringSubmatch(out.String())[1]))
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("%s is left: %v", dir, err)
+	}
 }

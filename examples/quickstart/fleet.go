@@ -82,7 +82,8 @@ func (s *server) startAt(ctx context.Context, program, dir, address string) erro
 		}
 		s.process = p
 		return nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
+		_ = p.cmd.Cancel()
 		return errors.New("the MCP server did not say where it listens")
 	}
 }

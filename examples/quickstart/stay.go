@@ -105,7 +105,7 @@ func free(ctx context.Context, address string) error {
 
 // ready waits until url answers 200.
 func ready(ctx context.Context, p *process, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -12,7 +12,7 @@ rm -f /usr/sbin/policy-rc.d # some containers forbid packages to start services
 dpkg -i "$deb"
 systemctl is-enabled mcp-sd
 systemctl is-active mcp-sd
-within 10 "systemctl show -p StatusText --value mcp-sd | grep -q '^0 published$'"
+within 60 "systemctl show -p StatusText --value mcp-sd | grep -q '^0 published$'"
 test "$(stat -c %U:%a /etc/prometheus/targets)" = mcp-sd:755
 runuser -u mcp-sd -- mcp-sd check-config
 fails runuser -u nobody -- mcp-sd targets 2>/run/refused
@@ -24,7 +24,7 @@ bash -c '. /usr/share/bash-completion/completions/mcp-sd && COMP_LINE="mcp-sd ch
 go build -o /run/mcp-server ./examples/mcp-server
 systemd-run --quiet --unit=mcp-server /run/mcp-server --web.listen-address=127.0.0.1:3000
 printf -- '- targets: [127.0.0.1:3000]\n  labels: {environment: production, region: us-east-1}\n' >/etc/mcp-sd/static/racks.yml
-within 30 "test -s $file"
+within 60 "test -s $file"
 runuser -u nobody -- grep -q 127.0.0.1:3000 $file
 printf '\nglobal: {refresh_interval: 30s}\n' >>/etc/mcp-sd/mcp-sd.yml
 mcp-sd check-config >/dev/null && systemctl reload mcp-sd
@@ -55,7 +55,7 @@ unchanged
 test -s /var/lib/mcp-sd/state.json
 test -s /etc/mcp-sd/mcp-sd.yml
 dpkg -i "$deb" # and back
-within 10 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published$'"
+within 60 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published$'"
 unchanged
 
 # --- Purged: the state goes; the lists and what Prometheus reads are not ours.

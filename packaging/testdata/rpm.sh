@@ -31,13 +31,13 @@ rpm -i "$rpm"
 fails systemctl is-active mcp-sd
 fails systemctl is-enabled mcp-sd
 systemctl enable --now mcp-sd
-within 10 "systemctl show -p StatusText --value mcp-sd | grep -q '^0 published$'"
+within 60 "systemctl show -p StatusText --value mcp-sd | grep -q '^0 published$'"
 runuser -u mcp-sd -- mcp-sd check-config
 systemd-analyze verify --recursive-errors=yes /usr/lib/systemd/system/mcp-sd.service /usr/lib/systemd/system/mcp-sd-once.timer
 go build -o /run/mcp-server ./examples/mcp-server
 systemd-run --quiet --unit=mcp-server /run/mcp-server --web.listen-address=127.0.0.1:3000
 printf -- '- targets: [127.0.0.1:3000]\n  labels: {environment: production, region: us-east-1}\n' >/etc/mcp-sd/static/racks.yml
-within 30 "test -s $file"
+within 60 "test -s $file"
 runuser -u nobody -- grep -q 127.0.0.1:3000 $file
 printf '\nglobal: {refresh_interval: 30s}\n' >>/etc/mcp-sd/mcp-sd.yml
 systemctl reload mcp-sd
@@ -48,7 +48,7 @@ unchanged() { diff <(grep -v __meta_mcp_sd /run/before.json) <(grep -v __meta_mc
 pid=$(systemctl show -p MainPID --value mcp-sd)
 rpm -U "$next"
 mcp-sd --version | grep 'version 99.0.0 '
-within 10 "systemctl is-active mcp-sd"
+within 60 "systemctl is-active mcp-sd"
 test "$(systemctl show -p MainPID --value mcp-sd)" != "$pid"
 grep -q 'refresh_interval: 30s' /etc/mcp-sd/mcp-sd.yml
 grep -q 'another default' /etc/mcp-sd/mcp-sd.yml.rpmnew
@@ -73,7 +73,7 @@ test -s /etc/mcp-sd/static/racks.yml
 grep -q 'refresh_interval: 30s' /etc/mcp-sd/mcp-sd.yml.rpmsave
 rpm -i "$rpm" # and back
 systemctl enable --now mcp-sd
-within 10 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published$'"
+within 60 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published$'"
 unchanged
 
 # --- No script failed on the way.

@@ -147,10 +147,6 @@ func TestPoliciesAreTheLeast(t *testing.T) {
 // actions are what an IAM policy allows.
 func actions(t *testing.T, name string) (list []string) {
 	t.Helper()
-	text, err := os.ReadFile("../../examples/ec2/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var policy struct {
 		Version   string
 		Statement []struct {
@@ -158,8 +154,8 @@ func actions(t *testing.T, name string) (list []string) {
 			Action any // one, or a list
 		}
 	}
-	if err := json.Unmarshal(text, &policy); err != nil || policy.Version != "2012-10-17" {
-		t.Fatalf("%s: version %q, %v", name, policy.Version, err)
+	if example(t, name, &policy); policy.Version != "2012-10-17" {
+		t.Fatalf("%s: version %q", name, policy.Version)
 	}
 	for _, s := range policy.Statement {
 		if s.Effect != "Allow" {
@@ -174,4 +170,103 @@ func actions(t *testing.T, name string) (list []string) {
 		}
 	}
 	return list
+}
+
+// The role of another account trusts the one that mcp-sd has, under the
+// external id that accounts.yml gives.
+func TestTrustPolicy(t *testing.T) {
+	var policy struct {
+		Version   string
+		Statement []struct {
+			Effect, Action string
+			Principal      struct{ AWS string }
+			Condition      map[string]map[string]string
+		}
+	}
+	example(t, "iam-trust-policy.json", &policy)
+	if policy.Version != "2012-10-17" || len(policy.Statement) != 1 {
+		t.Fatalf("got %+v", policy)
+	}
+	trust := policy.Statement[0]
+	if trust.Effect != "Allow" || trust.Action != "sts:AssumeRole" || !strings.HasPrefix(trust.Principal.AWS, "arn:aws:iam::111111111111:role/") {
+		t.Errorf("got %+v", trust)
+	}
+	accounts, err := os.ReadFile(examples + "accounts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := trust.Condition["StringEquals"]["sts:ExternalId"]; id == "" || !strings.Contains(string(accounts), "external_id: "+id) {
+		t.Errorf("accounts.yml does not have the external id %q", id)
+	}
+}
+
+// What the launch template of the examples starts is found by the example's
+// configuration, with its labels.
+func TestLaunchTemplate(t *testing.T) {
+	var template struct {
+		LaunchTemplateData struct {
+			TagSpecifications []struct {
+				ResourceType string
+				Tags         []struct{ Key, Value string }
+			}
+		}
+	}
+	example(t, "launch-template.json", &template)
+	tags := map[string]string{}
+	for _, spec := range template.LaunchTemplateData.TagSpecifications {
+		if spec.ResourceType == "instance" {
+			for _, tag := range spec.Tags {
+				tags[tag.Key] = tag.Value
+			}
+		}
+	}
+	ec2.Isolate(t)
+	s := ec2test.New()
+	srv := httptest.NewServer(s)
+	t.Cleanup(srv.Close)
+	t.Setenv("AWS_ENDPOINT_URL", srv.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "a")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "b")
+	s.AddKey("a", "b", "111111111111")
+	s.Launch(ec2test.Instance{ID: "i-1", Account: "111111111111", Region: "us-east-1", PrivateIP: "10.0.0.1", Zone: "us-east-1a", Tags: tags})
+	text, err := os.ReadFile(examples + "mcp-sd.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("mcp-sd.yml", text, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := c.Sources[0].Mechanism.New(target.Env{Source: "ec2", Timeout: 30 * time.Second, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []target.Raw
+	for _, p := range src.Discover(t.Context()).Parts {
+		if p.Err != nil {
+			t.Fatal(p.Err)
+		}
+		found = append(found, p.Raw...)
+	}
+	if len(found) != 1 {
+		t.Fatalf("found %+v", found)
+	}
+	for label, want := range map[string]string{target.AddressLabel: "10.0.0.1:3000", "environment": "production", "version": "v2.3.1"} {
+		if got := found[0].Labels.Get(label); got != want {
+			t.Errorf("%s is %q, want %q", label, got, want)
+		}
+	}
+}
+
+const examples = "../../examples/ec2/"
+
+func example(t *testing.T, name string, v any) {
+	t.Helper()
+	text, err := os.ReadFile(examples + name)
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
 }

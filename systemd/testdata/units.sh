@@ -20,7 +20,7 @@ systemd-tmpfiles --create mcp-sd.conf
 test "$(stat -c %U:%G:%a /etc/prometheus/targets)" = mcp-sd:mcp-sd:755
 getent passwd mcp-sd | grep ':/usr/sbin/nologin$'
 systemd-run --quiet --unit=mcp-server /run/mcp-server --web.listen-address=:3000
-within 10 "(exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null"
+within 60 "(exec 3<>/dev/tcp/127.0.0.1/3000) 2>/dev/null"
 
 # --- A Consul that takes connections and never answers: the start lasts until
 # it has failed, far beyond TimeoutStartSec=, and the credential is read, by a
@@ -33,7 +33,7 @@ cat >/etc/mcp-sd/racks.yml <<END
   labels: {environment: production, region: us-east-1}
 END
 cat >/etc/mcp-sd/mcp-sd.yml <<'END'
-global: {source_timeout: 9s}
+global: {source_timeout: 25s}
 sources:
   - name: racks
     static: {files: [racks.yml]}
@@ -47,7 +47,7 @@ END
 install -d /etc/systemd/system/mcp-sd.service.d
 cat >/etc/systemd/system/mcp-sd.service.d/test.conf <<'END'
 [Service]
-TimeoutStartSec=2s
+TimeoutStartSec=8s
 WatchdogSec=12s
 RestartSec=100ms
 LoadCredential=consul-token:/etc/mcp-sd/consul-token
@@ -55,27 +55,27 @@ END
 install -d /etc/systemd/system/mcp-sd-once.service.d
 printf '[Service]\nLoadCredential=consul-token:/etc/mcp-sd/consul-token\n' >/etc/systemd/system/mcp-sd-once.service.d/test.conf
 systemctl daemon-reload
-systemctl start --no-block mcp-sd
-within 8 "systemctl show -p StatusText --value mcp-sd | grep -q 'waiting for the first answer of silent'"
-test "$(property ActiveState)" = activating
 began=$SECONDS
+systemctl start --no-block mcp-sd
+within 20 "systemctl show -p StatusText --value mcp-sd | grep -q 'waiting for the first answer of silent'"
+test "$(property ActiveState)" = activating
 systemctl start mcp-sd
-((SECONDS - began >= 2))
+((SECONDS - began >= 9)) # TimeoutStartSec= was over
 test -s $file # ready means: the first decision is on disk
-within 8 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published; failing, their last good targets are kept: silent$'"
+within 60 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published; failing, their last good targets are kept: silent$'"
 test "$(property NRestarts)" = 0
 test "$(stat -c %U:%G:%a /var/lib/mcp-sd)" = mcp-sd:mcp-sd:700
 
 # --- A reload that is refused fails, says why, and changes nothing.
 sed -i s/static:/statik:/ /etc/mcp-sd/mcp-sd.yml
 fails systemctl reload mcp-sd
-journalctl -u mcp-sd | grep 'mcp-sd.yml:4:.*statik'
+within 60 "journalctl -u mcp-sd | grep -q 'mcp-sd.yml:4:.*statik'"
 kill -HUP "$(property MainPID)" # past the check
-within 5 "journalctl -u mcp-sd | grep -q 'the configuration was not reloaded'"
-within 5 "test \$(systemctl show -p ActiveState --value mcp-sd) = active"
+within 60 "journalctl -u mcp-sd | grep -q 'the configuration was not reloaded'"
+within 60 "test \$(systemctl show -p ActiveState --value mcp-sd) = active"
 sed -i -e s/statik:/static:/ -e '/silent/,/consul:/d' /etc/mcp-sd/mcp-sd.yml
 systemctl reload mcp-sd
-within 8 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published$'"
+within 60 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published$'"
 test "$(property NRestarts)" = 0
 
 # --- Prometheus, as a user of its own, reads what is written.
@@ -88,13 +88,13 @@ END
 id prometheus || useradd --system prometheus
 systemd-run --quiet --unit=prom --uid=prometheus -p RuntimeDirectory=prom prometheus \
 	--config.file=/run/prometheus.yml --storage.tsdb.path=/run/prom/data --web.listen-address=127.0.0.1:9090
-within 30 "promtool query instant http://127.0.0.1:9090 'up{job=\"mcp\",environment=\"production\"}' 2>/dev/null | grep -q '=> 1 @'"
+within 90 "promtool query instant http://127.0.0.1:9090 'up{job=\"mcp\",environment=\"production\"}' 2>/dev/null | grep -q '=> 1 @'"
 
 # --- Killed: it comes back, and no target was away.
 cp $file /run/before.json
 kill -KILL "$(property MainPID)"
 unchanged
-within 20 "test \$(systemctl show -p NRestarts --value mcp-sd) = 1 -a \$(systemctl show -p ActiveState --value mcp-sd) = active"
+within 60 "test \$(systemctl show -p NRestarts --value mcp-sd) = 1 -a \$(systemctl show -p ActiveState --value mcp-sd) = active"
 unchanged
 
 # --- It hangs: the watchdog ends it. Until now it was fed in time.
@@ -102,8 +102,8 @@ within 30 "test \$((\$(date +%s) - \$(date +%s -d \"\$(systemctl show -p ActiveE
 test "$(property NRestarts)" = 1
 systemctl reset-failed mcp-sd
 kill -STOP "$(property MainPID)"
-within 40 "journalctl -u mcp-sd | grep -q 'Watchdog timeout'"
-within 20 "test \$(systemctl show -p NRestarts --value mcp-sd) = 1 -a \$(systemctl show -p ActiveState --value mcp-sd) = active"
+within 90 "journalctl -u mcp-sd | grep -q 'Watchdog timeout'"
+within 60 "test \$(systemctl show -p NRestarts --value mcp-sd) = 1 -a \$(systemctl show -p ActiveState --value mcp-sd) = active"
 unchanged
 
 # --- Stopped and started anew while its source is broken: the state was kept.
@@ -114,7 +114,7 @@ test "$(property Result)" = success
 test -s /var/lib/mcp-sd/state.json
 echo broken: [ >/etc/mcp-sd/racks.yml
 systemctl start mcp-sd
-within 8 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published; failing, their last good targets are kept: racks$'"
+within 60 "systemctl show -p StatusText --value mcp-sd | grep -q '^1 published; failing, their last good targets are kept: racks$'"
 unchanged
 
 # --- The timer takes the daemon's place. A pass with a broken source fails, a
@@ -123,8 +123,8 @@ install -d /etc/systemd/system/mcp-sd-once.timer.d
 printf '[Timer]\nOnCalendar=\nOnCalendar=*:*:0/2\n' >/etc/systemd/system/mcp-sd-once.timer.d/test.conf
 systemctl daemon-reload
 systemctl start mcp-sd-once.timer
-within 5 "test \$(systemctl show -p ActiveState --value mcp-sd) = inactive"
-within 20 "test \$(systemctl show -p ExecMainStatus --value mcp-sd-once.service) = 5"
+within 60 "test \$(systemctl show -p ActiveState --value mcp-sd) = inactive"
+within 60 "test \$(systemctl show -p ExecMainStatus --value mcp-sd-once.service) = 5"
 chgrp prometheus /etc/prometheus/targets /etc/prometheus/targets/.mcp-sd
 chmod 2750 /etc/prometheus/targets /etc/prometheus/targets/.mcp-sd
 systemd-tmpfiles --create mcp-sd.conf
@@ -137,8 +137,8 @@ cat >/etc/mcp-sd/racks.yml <<END
   labels: {environment: private}
 END
 private=/etc/prometheus/targets/mcp-private.json
-within 30 "test -s $private"
+within 90 "test -s $private"
 test "$(stat -c %U:%G:%a $private)" = mcp-sd:prometheus:640
 fails runuser -u nobody -- cat $private
-within 20 "test \$(systemctl show -p ActiveState --value mcp-sd-once.service) = inactive -a \$(systemctl show -p Result --value mcp-sd-once.service) = success"
-within 30 "promtool query instant http://127.0.0.1:9090 'up{job=\"mcp\",environment=\"private\"}' 2>/dev/null | grep -q '=> 1 @'"
+within 60 "test \$(systemctl show -p ActiveState --value mcp-sd-once.service) = inactive -a \$(systemctl show -p Result --value mcp-sd-once.service) = success"
+within 90 "promtool query instant http://127.0.0.1:9090 'up{job=\"mcp\",environment=\"private\"}' 2>/dev/null | grep -q '=> 1 @'"
