@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 )
 
 type format int
@@ -27,18 +28,40 @@ type kind struct {
 	coding string // an encoding that was not asked for
 }
 
-func kindOf(h http.Header) kind {
-	k := kind{name: "no Content-Type"}
-	if ct := h.Get("Content-Type"); ct != "" {
-		mediaType, params, err := mime.ParseMediaType(ct)
-		if err != nil {
-			k.name = "a broken Content-Type"
-		} else {
-			k.name = mediaType
-		}
-		k.recognise(mediaType, params)
+// kinds remembers the last Content-Type that it was asked about, because a
+// fleet hardly has two. It may be used by many at once.
+type kinds struct{ last atomic.Pointer[typed] }
+
+type typed struct {
+	contentType string
+	kind        kind
+}
+
+func (k *kinds) of(h http.Header) kind {
+	contentType := h.Get("Content-Type")
+	last := k.last.Load()
+	if last == nil || last.contentType != contentType {
+		last = &typed{contentType, kindOf(contentType)}
+		k.last.Store(last)
 	}
-	switch coding := h.Get("Content-Encoding"); coding {
+	return last.kind.encoded(h.Get("Content-Encoding"))
+}
+
+func kindOf(contentType string) kind {
+	if contentType == "" {
+		return kind{name: "no Content-Type"}
+	}
+	mediaType, params, err := mime.ParseMediaType(contentType)
+	k := kind{name: mediaType}
+	if err != nil {
+		k.name = "a broken Content-Type"
+	}
+	k.recognise(mediaType, params)
+	return k
+}
+
+func (k kind) encoded(coding string) kind {
+	switch coding {
 	case "", "identity":
 	case "gzip":
 		k.gzip = true

@@ -14,7 +14,8 @@ func TestIdleBudget(t *testing.T) {
 		want   int
 	}{
 		{1024, math.MaxInt64, 256},
-		{20_000, math.MaxInt64, 5_000},
+		{2048, math.MaxInt64, 1_024},
+		{20_000, math.MaxInt64, 10_000},
 		{20_000, 250 << 20, 568},
 		{1 << 20, math.MaxInt64, 10_000},
 		{math.MaxUint64, 1 << 30, 2_330},

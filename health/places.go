@@ -3,6 +3,7 @@ package health
 import (
 	"container/list"
 	"context"
+	"sync"
 	"time"
 )
 
@@ -20,12 +21,15 @@ const (
 // place back, so that a slow endpoint delays no other's verdict (contract §5).
 //
 // All methods are for one goroutine; each running probe has another, which
-// does nothing but send its flight to done.
+// does nothing but send its flight to done. There are at most twice as many as
+// ever ran at once; wait ends them.
 type places struct {
 	prober  Prober
 	limit   int
 	lanes   []*lane // one per source, in the order of their first item
 	byName  map[string]*lane
+	work    chan *flight // to goroutines that wait for one
+	workers sync.WaitGroup
 	done    chan *flight
 	running int
 	slow    int // of the running ones, those that were slow
@@ -48,6 +52,7 @@ type flight struct {
 	check  Check // as it was when the probe began
 	lane   *lane
 	start  time.Time
+	ctx    context.Context
 	cancel context.CancelFunc
 	slow   bool
 	off    bool // called off to make room
@@ -56,7 +61,7 @@ type flight struct {
 }
 
 func newPlaces(p Prober, limit int) *places {
-	return &places{prober: p, limit: max(limit, 1), byName: map[string]*lane{}, done: make(chan *flight, 64)}
+	return &places{prober: p, limit: max(limit, 1), byName: map[string]*lane{}, work: make(chan *flight), done: make(chan *flight, 64)}
 }
 
 // add queues an item that is due.
@@ -128,10 +133,21 @@ func (p *places) start(ctx context.Context, l *lane, it *item, now time.Time) {
 	} else {
 		f.place = l.flights.PushBack(f)
 	}
-	go func() {
-		f.result = p.prober.Probe(ctx, f.check)
+	f.ctx = ctx
+	select {
+	case p.work <- f:
+	default:
+		p.workers.Go(func() { p.probe(f) })
+	}
+}
+
+// probe runs one flight after the other. Goroutines are kept from one to the
+// next: a new one grows its stack several times on the way through net/http.
+func (p *places) probe(f *flight) {
+	for ok := true; ok; f, ok = <-p.work {
+		f.result = p.prober.Probe(f.ctx, f.check)
 		p.done <- f
-	}()
+	}
 }
 
 // land frees the place of a flight that came out of done. It returns false
@@ -166,6 +182,9 @@ func (f *flight) sluggish() bool {
 // that waits.
 func (p *places) relieve(now time.Time) {
 	for _, l := range p.lanes {
+		if f := p.oldest(l); f == nil || now.Sub(f.start) < patience {
+			continue
+		}
 		overdue := func(it *item) bool { return now.Sub(it.due) >= grace }
 		waiting := l.fast.countUntil(overdue, p.limit) - p.leaving
 		for ; waiting > 0; waiting-- {

@@ -25,6 +25,7 @@ const (
 type HTTPProber struct {
 	memory  *semaphore.Weighted
 	readers sync.Pool // of *reader
+	kinds   kinds
 }
 
 // NewHTTPProber returns the prober for all sources; bodies is the memory that
@@ -92,7 +93,7 @@ func (p *HTTPProber) ask(parent context.Context, c Check, now time.Time) outcome
 
 // body reads a 200 to its end and judges it.
 func (p *HTTPProber) body(f failure, resp *http.Response, cancel func()) outcome {
-	kind := kindOf(resp.Header)
+	kind := p.kinds.of(resp.Header)
 	if kind.stream {
 		return outcome{class: ClassNotMetrics, detail: kind.name + " is an event stream: MCP's own endpoint, not its metrics?"}
 	}

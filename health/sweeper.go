@@ -150,11 +150,14 @@ func (s *Sweeper) count(f *flight) {
 	}
 }
 
-// wait lets the probes under way end; their context has.
+// wait lets the probes under way end; their context has, if there are any.
+// Nothing may be started afterwards.
 func (p *places) wait() {
 	for p.running > 0 {
 		p.land(<-p.done)
 	}
+	close(p.work)
+	p.workers.Wait()
 }
 
 // Once probes each check exactly once, bounded as in Run, and returns the
@@ -162,6 +165,7 @@ func (p *places) wait() {
 // without the unfinished ones.
 func (s *Sweeper) Once(ctx context.Context, checks []Check) []Result {
 	p := newPlaces(s.prober, int(s.concurrency.Load()))
+	defer p.wait()
 	s.shareIdle(checks)
 	began := time.Now()
 	for i := range checks {
@@ -186,7 +190,6 @@ func (s *Sweeper) Once(ctx context.Context, checks []Check) []Result {
 			}
 		case <-timer.C:
 		case <-ctx.Done():
-			p.wait()
 			return finished(results)
 		}
 	}

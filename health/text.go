@@ -22,6 +22,47 @@ const parsedComments = 1000
 // and versions asked for. It returns whether there was a sample; how the stream
 // ended is in w.err.
 func readText(w *window, openMetrics bool, f *finds) (samples bool, err error) {
+	if samples = beginsWell(w, openMetrics); !samples {
+		if samples, err = firstSample(w, openMetrics, f); !samples {
+			return false, err
+		}
+	}
+	for {
+		if f.missing == 0 {
+			w.skipTo(witness, witnessRare) // nearly all lines of nearly all pages are left out
+		}
+		line, cut, ok := w.line()
+		if !ok {
+			return true, nil
+		}
+		if cut {
+			line = line[:bytes.LastIndexAny(line, " \t{")+1] // no name is that long
+		}
+		f.line(line, openMetrics)
+	}
+}
+
+// beginning is how much of a page is parsed at once; the parser copies it.
+const beginning = 1 << 9
+
+// beginsWell reports whether the first lines of a page come to a sample, as they
+// nearly always do: one parser for all of them costs less than one for each. It
+// consumes nothing; where it says no, nothing is known yet.
+func beginsWell(w *window, openMetrics bool) bool {
+	p := newParser(w.lines(beginning), openMetrics)
+	for range parsedComments {
+		switch entry, err := p.Next(); {
+		case err != nil:
+			return false
+		case entry == textparse.EntrySeries:
+			return true
+		}
+	}
+	return false
+}
+
+// firstSample reads line by line up to the first sample.
+func firstSample(w *window, openMetrics bool, f *finds) (samples bool, err error) {
 	for n := 0; !samples; n++ {
 		line, cut, ok := w.line()
 		if !ok {
@@ -43,16 +84,7 @@ func readText(w *window, openMetrics bool, f *finds) (samples bool, err error) {
 		}
 		f.line(line, openMetrics)
 	}
-	for {
-		line, cut, ok := w.line()
-		if !ok {
-			return true, nil
-		}
-		if cut {
-			line = line[:bytes.LastIndexAny(line, " \t{")+1] // no name is that long
-		}
-		f.line(line, openMetrics)
-	}
+	return true, nil
 }
 
 // idle reports whether a line can be left out because it is no sample.

@@ -147,11 +147,16 @@ func FuzzBody(f *testing.F) {
 	f.Add([]byte("# TYPE a counter\na_total 1.0\n# EOF\n"), uint8(1), uint8(3))
 	f.Add([]byte("{\"a.b\",version=\"x\"} 1\n# TYPE \"a.b\" gauge\n"), uint8(0), uint8(2))
 	f.Add(protoBody(f, counter("a", 1), info("target_info", "service_version", "2")), uint8(2), uint8(5))
+	f.Add([]byte("b 1\nc{x=\"_inf\"} 1\n"+strings.Repeat("d 1\n", 100)+"mcp_build_info{version=\"1\"} 1\nb_info 1"), uint8(0), uint8(6))
 	f.Add([]byte("<html>\n"), uint8(0), uint8(1))
 	f.Fuzz(func(t *testing.T, body []byte, kind, chunk uint8) {
 		const size = 256 // small, so that lines are longer
 		as := format(kind % 3)
 		samples, found, err := look(bytes.NewReader(body), as, size, "a", "a.b")
+		// Where no name is asked for, lines are skipped by the hundred.
+		if _, skipped, _ := look(&chunks{bytes.NewReader(body), int(chunk) + 1}, as, size); skipped.version != found.version && found.missing > 0 {
+			t.Errorf("version %+v where lines are skipped, %+v where each is looked at", skipped.version, found.version)
+		}
 		for name, src := range map[string]io.Reader{
 			"byte by byte":  iotest.OneByteReader(bytes.NewReader(body)),
 			"in chunks":     &chunks{bytes.NewReader(body), int(chunk) + 1},

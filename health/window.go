@@ -100,6 +100,42 @@ func (w *window) line() (line []byte, cut, ok bool) {
 	}
 }
 
+// lines shows the whole lines that come next, within so many bytes of what is
+// there, and consumes nothing. At the beginning it reads once.
+func (w *window) lines(limit int) []byte {
+	if w.lo == w.hi {
+		w.more()
+	}
+	shown := w.buf[w.lo:min(w.lo+limit, w.hi)]
+	end := bytes.LastIndexByte(shown, '\n') + 1
+	return shown[:end:end]
+}
+
+// skipTo drops whole lines without the word, as far as the window shows the
+// stream; the next line may still be one of those. The word is looked for by
+// its byte at rare, which should be seldom in a page: bytes.Index goes by the
+// first one, and took four times as long.
+func (w *window) skipTo(word []byte, rare int) {
+	if w.inLine {
+		return
+	}
+	shown, from := w.buf[w.lo:w.hi], 0
+	for {
+		i := bytes.IndexByte(shown[from:], word[rare])
+		if i < 0 {
+			break
+		}
+		from += i + 1
+		if at := from - 1 - rare; at >= 0 && bytes.HasPrefix(shown[at:], word) {
+			shown = shown[:at]
+			break
+		}
+	}
+	if i := bytes.LastIndexByte(shown, '\n'); i >= 0 {
+		w.take(i + 1)
+	}
+}
+
 func (w *window) lastLine() (line []byte, cut, ok bool) {
 	line = w.take(w.seen)
 	return line, false, len(line) > 0 && w.err == io.EOF && !w.inLine
