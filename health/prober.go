@@ -73,7 +73,9 @@ func (p *HTTPProber) ask(parent context.Context, c Check, now time.Time) outcome
 	if err != nil {
 		return outcome{class: ClassUnreachable, detail: "address, path and parameters make no URL"}
 	}
-	req.Header = s.header.Clone() // the library's layers write into it (common v0.71, cloneRequest)
+	if req.Header = s.header; s.layered { // net/http itself only reads them
+		req.Header = s.header.Clone() // the library's layers write into it (common v0.71, cloneRequest)
+	}
 	req.Close = x.once || s.renews(c.Key, now)
 	if s.proxy != nil {
 		via, err := s.proxy(req)

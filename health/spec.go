@@ -40,6 +40,7 @@ type Spec struct {
 	client   *http.Client
 	proxy    func(*http.Request) (*url.URL, error)
 	header   http.Header // sent with every probe, never written to
+	layered  bool        // http_client's layers write into a request's headers
 	required map[string]int
 	direct   *net.Dialer // checks every address
 	toProxy  *net.Dialer
@@ -93,6 +94,7 @@ func (s *Spec) openClient() error {
 	if err != nil {
 		return err
 	}
+	s.layered = cfg.Authorization != nil || cfg.BasicAuth != nil || cfg.OAuth2 != nil || cfg.HTTPHeaders != nil
 	s.proxy = cfg.Proxy()
 	s.client = &http.Client{Transport: rt, CheckRedirect: sameEndpoint}
 	if !cfg.FollowRedirects {

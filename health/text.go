@@ -42,7 +42,7 @@ func readText(w *window, openMetrics bool, f *finds) (samples bool, err error) {
 	}
 }
 
-// beginning is how much of a page is parsed at once; the parser copies it.
+// beginning is how much of a page is parsed at once.
 const beginning = 1 << 9
 
 // beginsWell reports whether the first lines of a page come to a sample, as they
