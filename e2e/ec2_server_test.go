@@ -7,8 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -31,14 +29,8 @@ func ec2Role(account string) string { return "arn:aws:iam::" + account + ":role/
 
 func startEC2(t testing.TB) *ec2Server {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "ec2fake")
-	build := exec.Command("go", "build", "-o", binary, "./sources/ec2/ec2test/ec2fake")
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building ec2fake: %v\n%s", err, out)
-	}
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	s := &ec2Server{url: "http://" + listen, process: startProcess(t, "ec2fake", binary, "--listen="+listen)}
+	s := &ec2Server{url: "http://" + listen, process: startProcess(t, "ec2fake", need(t, ec2fakeBinary), "--listen="+listen)}
 	eventually(t, soon, func() error {
 		if err := s.running(); err != nil {
 			return err

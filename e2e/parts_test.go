@@ -48,11 +48,24 @@ var (
 	amtoolBinary  = sync.OnceValues(func() (string, error) { return packaged("amtool", "prometheus-alertmanager") })
 	vmagentBinary = sync.OnceValues(func() (string, error) { return packaged("vmagent", "victoria-metrics") })
 
-	// From this checkout: the example server, and the program that makes
-	// minutes of rules seconds.
+	// From this checkout: the example server, the program that makes minutes
+	// of rules seconds, and a fake of EC2.
 	exampleServerBinary = sync.OnceValues(func() (string, error) { return fromSource("mcp-server", "..", "./examples/mcp-server") })
 	shortenBinary       = sync.OnceValues(func() (string, error) { return fromSource("shorten", "loaders", "./shorten") })
+	ec2fakeBinary       = sync.OnceValues(func() (string, error) { return fromSource("ec2fake", "..", "./sources/ec2/ec2test/ec2fake") })
 )
+
+// TestParts finds or builds every part. It is not parallel: Go lets those that
+// are begin when all others have ended, so that nothing is compiled beside a
+// test that has deadlines.
+func TestParts(t *testing.T) {
+	for _, find := range []func() (string, error){
+		consulBinary, prometheus2Binary, prometheus3Binary, promtoolBinary, alertmanagerBinary, amtoolBinary,
+		vmagentBinary, exampleServerBinary, shortenBinary, ec2fakeBinary, axeScript,
+	} {
+		need(t, find)
+	}
+}
 
 // need returns the path of a part, or fails the test with what to do about it.
 func need(t testing.TB, find func() (string, error)) string {
