@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -43,8 +44,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// findOrBuild compiles the parent module into dir, unless the environment
-// names a binary.
+// findOrBuild compiles the parent module into dir, with the version that a
+// package would have, unless the environment names a binary.
 func findOrBuild(dir string) (string, error) {
 	if path := os.Getenv("MCP_SD_BINARY"); path != "" {
 		if _, err := os.Stat(path); err != nil {
@@ -52,8 +53,13 @@ func findOrBuild(dir string) (string, error) {
 		}
 		return filepath.Abs(path)
 	}
+	version, err := os.ReadFile("../VERSION")
+	if err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, "mcp-sd")
-	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd := exec.Command("go", "build", "-o", path,
+		"-ldflags=-X github.com/prometheus/common/version.Version="+strings.TrimSpace(string(version)), ".")
 	cmd.Dir = ".."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building mcp-sd: %w\n%s", err, out)
