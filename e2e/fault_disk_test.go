@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func (d *diskCase) read() error { return fileHas(filepath.Join(d.kept, "mcp.json
 func (d *diskCase) asNobody(t *testing.T) {
 	const nobody = 65534
 	d.path = filepath.Join(d.dir, "mcp-sd")
-	copyFile(t, mcpSD, d.path, 0o755)
+	copyProgram(t, mcpSD, d.path)
 	for _, dir := range []string{filepath.Dir(d.dir), d.dir} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -142,7 +143,7 @@ func (d *diskCase) chmod(t *testing.T, mode os.FileMode) {
 // linkFile puts a link to the same content in the file's place, at once.
 func (d *diskCase) linkFile(t *testing.T) {
 	elsewhere := filepath.Join(d.dir, "elsewhere.json")
-	copyFile(t, d.file(), elsewhere, 0o644)
+	copyFile(t, d.file(), elsewhere)
 	link := filepath.Join(d.dir, "link")
 	if err := os.Symlink(elsewhere, link); err != nil {
 		t.Fatal(err)
@@ -159,13 +160,26 @@ func (d *diskCase) unlinkFile(t *testing.T) {
 	}
 }
 
-func copyFile(t testing.TB, from, to string, mode os.FileMode) {
+func copyFile(t testing.TB, from, to string) {
 	t.Helper()
 	content, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(to, content, mode); err != nil {
+	if err := os.WriteFile(to, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyProgram has another process do it. A child that is forked while this one
+// writes a file has it open for writing, too, until it has become its program,
+// and for so long the file cannot be run.
+func copyProgram(t testing.TB, from, to string) {
+	t.Helper()
+	if out, err := exec.Command("cp", "--", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("copying %s: %v\n%s", from, err, out)
+	}
+	if err := os.Chmod(to, 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
