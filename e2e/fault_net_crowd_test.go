@@ -38,11 +38,11 @@ func TestCrowdOfHostileEndpoints(t *testing.T) {
 	c.daemon.stops(t)
 }
 
-// judges waits for the verdict about all healthy endpoints.
+// judges waits for the verdict about each healthy endpoint.
 func (c *crowd) judges(t *testing.T, what, health, failure string) {
 	t.Helper()
 	began := time.Now()
-	eventually(t, 2*crowdInterval, func() error { return c.shows(t, c.healthy, health, failure) })
+	eventually(t, 2*crowdInterval, c.judged(t, c.healthy, health, failure))
 	cpu, _ := c.daemon.value("process_cpu_seconds_total")
 	t.Logf("%d %s and were judged within %s; %.0f MiB resident, %s s of CPU", len(c.healthy), what,
 		time.Since(began).Round(100*time.Millisecond), c.daemon.resident(t), cpu)

@@ -88,7 +88,7 @@ func (d *hangingDNS) breaks(t *testing.T) {
 		d.fleet.set(crowdIP(7, i), broken)
 	}
 	began := time.Now()
-	eventually(t, 2*dnsInterval, func() error { return d.shows(t, d.healthy[:dnsHealthy], "down", "http_5xx") })
+	eventually(t, 2*dnsInterval, d.judged(t, d.healthy[:dnsHealthy], "down", "http_5xx"))
 	t.Logf("%d broken ones were judged within %s", dnsHealthy, time.Since(began).Round(100*time.Millisecond))
 }
 
