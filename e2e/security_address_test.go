@@ -195,8 +195,10 @@ func (m *metadata) onlyGood() error {
 // bad address is ever connected to.
 func TestRebinding(t *testing.T) {
 	t.Parallel()
-	m := newRebinding(t)
+	var bad atomic.Bool
+	m := newRebinding(t, &bad)
 	eventually(t, soon, func() error { return atLeast(m.output("mcp.json"), m.address("later")) })
+	bad.Store(true)
 	eventually(t, soon, func() error { return m.shows(t, []string{m.address("later")}, "down", "denied") })
 	eventually(t, soon, func() error {
 		if n := m.names.lookups("turns.test"); n < 10 {
@@ -214,7 +216,8 @@ func TestRebinding(t *testing.T) {
 
 func (m *metadata) address(name string) string { return fmt.Sprintf("%s.test:%d", name, m.fleet.port) }
 
-func newRebinding(t *testing.T) *metadata {
+// newRebinding begins with all good; "later" turns when later says so.
+func newRebinding(t *testing.T, later *atomic.Bool) *metadata {
 	h := newHost(t)
 	m := &metadata{workspace: newWorkspace(t), host: h, fleet: newFleetOn(t, h), names: newNameServer(t, h)}
 	h.ip(t, "address add 169.254.169.254/32 dev lo")
@@ -224,7 +227,7 @@ func newRebinding(t *testing.T) *metadata {
 		w.Header().Set("Connection", "close") // so that the name is looked up again
 		metrics.ServeHTTP(w, r)
 	})
-	m.binds("later", func(asked int) bool { return asked > 3 })
+	m.binds("later", func(int) bool { return later.Load() })
 	m.binds("turns", func(asked int) bool { return asked%2 == 0 })
 	m.names.name("mixed.test", "169.254.169.254", "127.0.53.1")
 	m.writes(t, "racks.yml", []string{m.address("later"), m.address("turns"), m.address("mixed")})
