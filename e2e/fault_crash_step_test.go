@@ -14,7 +14,7 @@ import (
 const step = 10 * time.Millisecond
 
 // TestKilledAtEachStep kills a pass that removes a target, a little later each
-// time. The file is the old one or the new one; if it is the new one, the
+// time, and in larger steps where the pass is a long one. The file is the old one or the new one; if it is the new one, the
 // removal is on record; and the next pass does the rest.
 func TestKilledAtEachStep(t *testing.T) {
 	t.Parallel()
@@ -27,7 +27,7 @@ func TestKilledAtEachStep(t *testing.T) {
 			continue
 		}
 		s.holds(t, after)
-		after, ended = after+step, 0
+		after, ended = after+max(step, after/20), 0
 	}
 	t.Logf("%d of %d kills left the old file", s.old, s.kills)
 	if s.old == 0 || s.old == s.kills {

@@ -39,15 +39,21 @@ func newExecFaults(t *testing.T) *execFaults {
 	t.Helper()
 	e := &execFaults{workspace: newWorkspace(t), listed: 20}
 	e.program(t, e.list())
+	e.configures(t, 3*time.Second)
+	e.starts(t)
+	return e
+}
+
+// configures bounds the program's time.
+func (e *execFaults) configures(t *testing.T, timeout time.Duration) {
+	t.Helper()
 	e.configure(t, `
-global: {refresh_interval: 300ms, source_timeout: 1s}
+global: {refresh_interval: 300ms, source_timeout: %s}
 sources: [{name: inventory, exec: {command: [/bin/sh, program.sh], output_limit: 64KiB}}]
 health: {enabled: false}
 guard: {window: 1s}
 outputs: [{path: $TARGETS/mcp.json, min_write_interval: 100ms}]
-`)
-	e.starts(t)
-	return e
+`, timeout)
 }
 
 func (e *execFaults) program(t *testing.T, text string) {
@@ -111,6 +117,7 @@ func (e *execFaults) fails(t *testing.T, name, reason string) {
 func (e *execFaults) once(t *testing.T) {
 	t.Helper()
 	e.daemon.stops(t)
+	e.configures(t, 20*time.Second) // it gets one try
 	e.program(t, "echo 'the inventory is locked' >&2; exit 3")
 	got := e.workspace.once(t)
 	if got.code != 5 || !strings.Contains(got.stderr, "exit status 3; it said: the inventory is locked") {
