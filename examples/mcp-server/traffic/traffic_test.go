@@ -8,13 +8,13 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/mcp-sd/mcp-sd/examples/mcp-server/server"
+	"github.com/mcp-sd/mcp-sd/house/ports"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -176,11 +176,15 @@ func TestConnectionsAreHeld(t *testing.T) {
 
 // Users come back to a server that was down, and so do the connections.
 func TestServerComesBack(t *testing.T) {
-	url, stopServer := serve(t, "127.0.0.1:0")
+	address, err := ports.Address() // nobody else takes it meanwhile
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, stopServer := serve(t, address)
 	run(t, Options{URL: url, Rate: 50, Connections: 3})
 	await(t, "calls", func() bool { return sum(t, url, calls) > 20 })
 	stopServer()
-	serve(t, strings.TrimPrefix(url, "http://"))
+	serve(t, address)
 	await(t, "calls and connections of the next server", func() bool {
 		return sum(t, url, calls) > 20 && sum(t, url, active) >= 3
 	})
