@@ -20,7 +20,7 @@ func TestExecFaults(t *testing.T) {
 		{"an error", "exit_status", "echo 'the inventory is locked' >&2; exit 3"},
 		{"half a list", "bad_output", `printf '[{"targets": ["10.2.0.1:3000"'`},
 		{"nothing", "bad_output", "true"},
-		{"no end", "timeout", "echo $$ >running; sleep 600"},
+		{"no end", "timeout", "exec sleep 600"},
 		{"no end of output", "too_large", "yes"},
 	} {
 		e.suffers(t, fault.name, fault.reason, fault.program)
