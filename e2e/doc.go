@@ -6,9 +6,10 @@
 //
 // The servers are compiled from pinned modules (Consul in this module,
 // Prometheus 3 in prometheus3) and kept in the user's cache directory; the
-// first build takes many minutes, so give it room:
+// first build takes many minutes, so let it have them first:
 //
-//	go test -timeout 60m .
+//	go test -timeout 60m -run '^TestParts$' .
+//	go test -timeout 50m .
 //
 // Prometheus 2, promtool, strace and Chromium come from the distribution, and
 // axe-core through npm. The tests of faults mount file systems and cut links,
