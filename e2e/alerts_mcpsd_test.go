@@ -99,8 +99,15 @@ outputs: [{path: %q}]
 	// network is the test's, so that Prometheus reaches it.
 	h.mount(t, other.targets, s.targets)
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	startProcess(t, "mcp-sd-b", "nsenter", "--mount="+h.namespaces+"/mnt", "--", mcpSD,
+	b := startProcess(t, "mcp-sd-b", "nsenter", "--mount="+h.namespaces+"/mnt", "--", mcpSD,
 		"--config.file="+other.config, "--state.path="+other.state, "--web.listen-address="+listen)
+	eventually(t, soon, func() error {
+		if err := b.running(); err != nil {
+			return err
+		}
+		_, err := httpGet("http://" + listen + "/-/ready")
+		return err
+	})
 	s.prometheus.kill()
 	s.replica = listen
 	s.prometheus = prometheus2.startShipped(t, s)

@@ -12,13 +12,19 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
 	examples = "../examples/"
 
-	// shortening is by how much the shipped rules are quicker here.
-	shortening = "60"
+	// shortening is by how much the shipped rules are quicker here. The shortest
+	// "for:" is 2 minutes, which have to be more than the few scrapes that a
+	// busy machine loses.
+	shortening = 30
+	// raised is for the longest of them, 15 minutes and what the expression
+	// looks back.
+	raised = 150 * time.Second
 )
 
 // A stage is all that an operator runs: example servers under real traffic,
@@ -130,7 +136,7 @@ func (v prometheusVersion) startShipped(t testing.TB, s *stage) *prometheusServe
 		"127.0.0.1:9090", listen, "127.0.0.1:9093", s.alertmanager)
 	replaceFile(t, filepath.Join(dir, "prometheus.yml"), content)
 	for _, name := range ruleFiles(t) {
-		short, err := exec.Command(need(t, shortenBinary), shortening, examples+"prometheus/"+name).Output()
+		short, err := exec.Command(need(t, shortenBinary), strconv.Itoa(shortening), examples+"prometheus/"+name).Output()
 		if err != nil {
 			t.Fatalf("shortening %s: %v", name, err)
 		}
@@ -229,7 +235,7 @@ func (p *prometheusServer) alerts() ([]alert, error) {
 func (s *stage) fires(t *testing.T, name string, want labels) {
 	t.Helper()
 	want = want.and("alertname", name)
-	eventually(t, retried, func() error {
+	eventually(t, raised, func() error {
 		all, err := s.prometheus.alerts()
 		if err != nil {
 			return err
