@@ -11,7 +11,8 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// Of the scenarios: guard.confirm_after and guard.window.
+// Of the scenarios: guard.confirm_after, unless they have to see what lasts no
+// longer than that, and guard.window.
 const (
 	guardConfirm = 4 * time.Second
 	guardWindow  = 3 * time.Second
@@ -23,22 +24,23 @@ func TestGuard(t *testing.T) {
 	t.Parallel()
 	consul := startConsul(t, "", "")
 	for i, scenario := range []struct {
-		name string
-		run  func(*testing.T, *guarded)
+		name    string
+		run     func(*testing.T, *guarded)
+		confirm time.Duration
 	}{
-		{"rolling-deploy", rollingDeploy},
-		{"scale-in", scaleIn},
-		{"scale-in-of-living", scaleInOfLiving},
-		{"blue-green", blueGreen},
-		{"environment-lost", environmentLost},
-		{"relabel-typo", relabelTypo},
-		{"flapping", flapping},
+		{"rolling-deploy", rollingDeploy, guardConfirm},
+		{"scale-in", scaleIn, 20 * time.Second},
+		{"scale-in-of-living", scaleInOfLiving, guardConfirm},
+		{"blue-green", blueGreen, guardConfirm},
+		{"environment-lost", environmentLost, 20 * time.Second},
+		{"relabel-typo", relabelTypo, guardConfirm},
+		{"flapping", flapping, guardConfirm},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
 			t.Parallel()
 			scenario.run(t, &guarded{
 				workspace: newWorkspace(t), consul: consul, fleet: newFleet(t), name: scenario.name, net: 40 + i,
-				health: "fall: 1", output: "mcp.json",
+				probes: "interval: 1s, timeout: 1s", health: "fall: 1", output: "mcp.json", confirm: scenario.confirm,
 			})
 		})
 	}
@@ -52,9 +54,11 @@ type guarded struct {
 	daemon  *daemon
 	name    string // of the service
 	net     int    // its instances are 127.0.net.i
+	probes  string // the options for how often and how long
 	health  string // further options
 	relabel string // a rule
 	output  string
+	confirm time.Duration // guard.confirm_after
 }
 
 func (g *guarded) configures(t *testing.T) {
@@ -62,10 +66,10 @@ func (g *guarded) configures(t *testing.T) {
 	g.configure(t, `
 global: {refresh_interval: 1s}
 sources: [{name: consul, consul: {server: %q, services: [%s]}, relabel_configs: [%s]}]
-health: {interval: 1s, timeout: 1s, allow_cidrs: [127.0.0.0/8], %s}
+health: {%s, allow_cidrs: [127.0.0.0/8], %s}
 guard: {window: %s, confirm_after: %s}
 outputs: [{path: '$TARGETS/%s', min_write_interval: 100ms}]
-`, g.consul.address, g.name, g.relabel, g.health, guardWindow, guardConfirm, g.output)
+`, g.consul.address, g.name, g.relabel, g.probes, g.health, guardWindow, g.confirm, g.output)
 }
 
 // begins with so many instances, of version v1 and generation a.
@@ -177,6 +181,12 @@ func (g *guarded) has(want []string) error {
 	return nil
 }
 
+// published counts the targets in the file.
+func (g *guarded) published() (int, error) {
+	targets, err := readTargets(g.file())
+	return len(targets), err
+}
+
 // are checks the state of every target in the file.
 func (g *guarded) are(state string, addresses []string) error {
 	var wrong []error
@@ -189,7 +199,12 @@ func (g *guarded) are(state string, addresses []string) error {
 // keeping waits for check, during which all of these stay published.
 func (g *guarded) keeping(t *testing.T, addresses []string, check func() error) {
 	t.Helper()
-	eventually(t, soon, func() error {
+	g.keepingFor(t, soon, addresses, check)
+}
+
+func (g *guarded) keepingFor(t *testing.T, within time.Duration, addresses []string, check func() error) {
+	t.Helper()
+	eventually(t, within, func() error {
 		if err := atLeast(g.file(), addresses...); err != nil {
 			t.Fatalf("meanwhile: %v", err)
 		}
