@@ -20,7 +20,8 @@ func TestStaticFiles(t *testing.T) {
 	})
 }
 
-const staticLinger = 4 * time.Second
+// staticLinger is long enough to see that one lingers.
+const staticLinger = 15 * time.Second
 
 type static struct {
 	workspace  *workspace
@@ -72,7 +73,7 @@ func (s *static) fileHas() error { return fileHas(s.workspace.output("mcp.json")
 // published waits for the file and then for Prometheus.
 func (s *static) published(t *testing.T) {
 	t.Helper()
-	eventually(t, soon, s.fileHas)
+	eventually(t, retried, s.fileHas) // what lingers leaves late
 	eventually(t, inStep, func() error { return s.prometheus.has(s.want) })
 }
 
