@@ -74,6 +74,7 @@ type pass struct {
 
 	listed, up, down int         // down: listed ones that are, dropped ones counted
 	leaving          []*Decision // all that want to leave and must ask the guard
+	exempt           int         // how many leave without asking it
 	tally            Tally
 }
 
@@ -259,7 +260,12 @@ func (d *decider) linger(c *Decision) {
 	}
 }
 
-func (c *Decision) leave(l leaver, why Rule) { c.leaver, c.Rule = l, why }
+func (c *Decision) leave(l leaver, why Rule) {
+	c.leaver, c.Rule = l, why
+	if l == exempted {
+		c.owner.exempt++
+	}
+}
 
 // publish puts a listed target into the plan as its sources describe it now.
 func (d *decider) publish(c *Decision, why Rule) {

@@ -78,9 +78,10 @@ func (d *decider) guard() {
 
 // guardSource judges all that want to leave one source together. Those that
 // still linger count as well: a listing that lost most of a fleet is one
-// removal, though its endpoints fall silent one after the other.
+// removal, though its endpoints fall silent one after the other. Those that
+// leave without asking leave the source emptier all the same.
 func (d *decider) guardSource(p *pass) {
-	empty := len(p.leaving) >= p.tally.Published && !p.policy.Guard.AllowEmpty
+	empty := len(p.leaving)+p.exempt >= p.tally.Published && !p.policy.Guard.AllowEmpty
 	exceeded := d.exceeded(p)
 	for _, c := range p.leaving {
 		d.guardOne(c, empty, exceeded && !c.Record.Free)

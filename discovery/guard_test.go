@@ -238,6 +238,37 @@ func TestGuardNeverToZero(t *testing.T) {
 	w.expect("allow_empty and a ratio of 1")
 }
 
+// What leaves without asking the guard leaves a source emptier all the same:
+// nothing else may go with the last of it (contract §6).
+func TestGuardEmptyBesideExempt(t *testing.T) {
+	all := hosts(2)
+	w := newWorld(t, "a")
+	w.settle("a", all...)
+	w.list("a")
+	w.step()
+	w.state.Record(key(all[0])).Accepted = "somebody"
+	w.down(all[1])
+	w.expect("one was accepted, the other is silent", all[1])
+	w.is(all[1], Held, RuleGuardEmpty)
+
+	inline := func(targets ...target.Target) testPart {
+		p := part("inline", targets...)
+		p.Inline = true
+		return p
+	}
+	w = newWorld(t, "a")
+	both := []testPart{inline(tgts("a", all[0])...), part("file", tgts("a", all[1])...)}
+	w.arrive("a", both...)
+	w.up(all...)
+	w.step()
+	w.wait(time.Hour)
+	w.arrive("a", both...)
+	w.step()
+	w.arrive("a", inline(), part("file"))
+	w.down(all...)
+	w.expect("one is inline, the other is not", all[1])
+}
+
 // Contract §6, Configuration: the first good, non-empty listing after a change
 // of the options is free of the ratio, never of the zero rule.
 func TestGuardConfiguration(t *testing.T) {
