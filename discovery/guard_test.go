@@ -77,6 +77,49 @@ func TestGuardWindow(t *testing.T) {
 	w.expect("two of eight in a new window", all[4:]...)
 }
 
+// What is held while its file can't be written, or waits to be, is held all the
+// same when the window has moved on (contract §6).
+func TestGuardWindowWhileBehind(t *testing.T) {
+	all := hosts(10)
+	w := newWorld(t, "a")
+	w.settle("a", all...)
+	w.list("a", all[2:]...)
+	w.down(all[:2]...)
+	w.expect("two of ten", all[2:]...)
+	w.list("a", all[4:]...)
+	w.down(all[2:4]...)
+	w.plan = Decide(w.state, w.policy, w.now)
+	w.state.Wrote(w.plan, w.policy, map[target.Key]bool{key(all[2]): true, key(all[3]): true}, w.now)
+	w.wait(11 * time.Minute)
+	w.fail("a") // so that nothing is confirmed
+	w.expect("a moving window releases nothing", all[2:]...)
+	w.is(all[2], Held, RuleGuardRatio)
+}
+
+// A removal that was confirmed and could not be written is not held anew.
+func TestGuardConfirmedWhileBehind(t *testing.T) {
+	all := hosts(10)
+	w := newWorld(t, "a")
+	w.settle("a", all...)
+	w.list("a", all[6:]...)
+	w.down(all[:6]...)
+	w.expect("60 % at once", all...)
+	behind := map[target.Key]bool{}
+	for _, a := range all[:6] {
+		behind[key(a)] = true
+	}
+	for minute := 1; minute <= 6; minute++ {
+		w.wait(time.Minute)
+		w.list("a", all[6:]...)
+		w.plan = Decide(w.state, w.policy, w.now)
+		if minute >= 3 && len(w.plan.Want) != 4 {
+			t.Fatalf("minute %d: %d are to be published\n%s", minute, len(w.plan.Want), w.rules())
+		}
+		w.state.Wrote(w.plan, w.policy, behind, w.now)
+	}
+	w.expect("the disk has room again", all[6:]...)
+}
+
 // The ratio is of the most that were published within the window, not of what
 // is left.
 func TestGuardPeak(t *testing.T) {

@@ -21,6 +21,7 @@ func (s *State) Wrote(p *Plan, policy Policy, behind map[target.Key]bool, now ti
 	for i := range p.Decisions {
 		c := &p.Decisions[i]
 		if behind[c.Record.Key] {
+			c.Record.heldUnwritten(c, now)
 			continue
 		}
 		if gone := s.remember(c, now); gone != nil {
@@ -48,7 +49,7 @@ func (s *State) remember(c *Decision, now time.Time) (gone *Removal) {
 		s.admitted(c, now)
 	}
 	r.Published, r.made = c.Target, c.made
-	r.HeldSince = since(r.HeldSince, c.Standing == Held && c.Rule != RuleGuardFile, now)
+	r.HeldSince = since(r.HeldSince, c.guarded(), now)
 	r.MoveHeldSince = since(r.MoveHeldSince, c.Rule == RuleGuardFile, now)
 	r.Dropped = since(r.Dropped, c.Standing == Dropped, now)
 	if r.Listed != nil {
@@ -60,6 +61,18 @@ func (s *State) remember(c *Decision, now time.Time) (gone *Removal) {
 	}
 	return gone
 }
+
+// heldUnwritten notes that the guard holds a target although the files do not
+// say so yet: a window that moves on until they do must not release it. One that
+// was let go stays marked until it has left, so that it is not held anew.
+func (r *Record) heldUnwritten(c *Decision, now time.Time) {
+	if c.Target != nil {
+		r.HeldSince = since(r.HeldSince, c.guarded(), now)
+	}
+}
+
+// guarded reports whether the guard holds the target's removal.
+func (c *Decision) guarded() bool { return c.Standing == Held && c.Rule != RuleGuardFile }
 
 // since keeps the time at which a condition began while it lasts.
 func since(m moment, lasts bool, now time.Time) moment {
