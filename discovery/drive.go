@@ -136,10 +136,15 @@ func failedListing(source string, err error) target.Listing {
 	return target.Listing{Source: source, At: time.Now(), Parts: []target.Part{{Name: "source", Err: err}}}
 }
 
+// newBackOff pauses for 1 to 2 s at first, and for 30 to 60 s in the end: the
+// jitter stays within the bounds.
 func newBackOff() *backoff.ExponentialBackOff {
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval, b.Multiplier = retryFirst, retryMost, 2
-	return b
+	return &backoff.ExponentialBackOff{
+		InitialInterval:     retryFirst * 3 / 2,
+		RandomizationFactor: 1.0 / 3,
+		Multiplier:          2,
+		MaxInterval:         retryMost * 3 / 4,
+	}
 }
 
 // pause waits, or returns as soon as ctx ends.

@@ -162,6 +162,23 @@ func TestRetry(t *testing.T) {
 	})
 }
 
+// TestBackOff: the looks at a part that goes on failing become rare, but are
+// never further apart than contract §4 allows, whatever the jitter is.
+func TestBackOff(t *testing.T) {
+	for range 100 {
+		pause := newBackOff()
+		if d := pause.NextBackOff(); d < 50*time.Millisecond || d > 151*time.Millisecond {
+			t.Fatalf("the first look again is after %s", d)
+		}
+		for range 10 {
+			pause.NextBackOff()
+		}
+		if d := pause.NextBackOff(); d < 20*time.Second || d > time.Minute+1 {
+			t.Fatalf("in the end it looks again after %s, want 20 to 60 s", d)
+		}
+	}
+}
+
 // TestOverflow: when the kernel lost events, everything is looked at.
 func TestOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
