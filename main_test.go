@@ -47,6 +47,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"endpoint": endpoint,
 			"expand":   expand,
+			"backdate": backdate,
+			"fresh":    fresh,
 			"status":   status,
 			"eventually": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(eventually(ts, neg, args))
@@ -93,6 +95,24 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
 		text := os.Expand(ts.ReadFile(name), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
+	}
+}
+
+// backdate FILE ...: makes the files two hours old.
+func backdate(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		old := time.Now().Add(-2 * time.Hour)
+		ts.Check(os.Chtimes(ts.MkAbs(name), old, old))
+	}
+}
+
+// fresh FILE: checks that the file was written or refreshed within the last
+// hour; with ! that it was not.
+func fresh(ts *testscript.TestScript, neg bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if age := time.Since(info.ModTime()); (age < time.Hour) == neg {
+		ts.Fatalf("%s was last written or refreshed %s ago", args[0], age.Round(time.Second))
 	}
 }
 

@@ -196,8 +196,10 @@ func (e *Engine) release(s Setup) {
 // list folds a listing into the state.
 func (e *Engine) list(a Arrival) {
 	now := e.Now()
-	e.say.listing(e.state.Source(a.Source), a)
-	e.Metrics.listing(a, e.state.Source(a.Source))
+	src := e.state.Source(a.Source)
+	e.say.listing(src, a)
+	e.Metrics.listing(a, src)
+	waited := src != nil && !src.Answered
 	if e.state.List(a, now) {
 		e.state.Merge(now)
 		e.due = true
@@ -205,7 +207,10 @@ func (e *Engine) list(a Arrival) {
 	if v := e.View(); v == nil || !v.Decided {
 		e.due = true // that a source failed is an answer too
 	}
-	e.memory.listed(e.state.Source(a.Source), len(e.state.docket.agenda()) > 0)
+	if waited && src.Answered {
+		e.touched = time.Time{} // its files need not wait for the next minute
+	}
+	e.memory.listed(src, len(e.state.docket.agenda()) > 0)
 	e.Metrics.pass(now)
 	e.look(nil)
 }
@@ -240,14 +245,15 @@ func (e *Engine) health(r *Record) health.Options {
 	return e.policy.Sources[r.Published.Source].Health
 }
 
-// answered says of each source whether it said all that it knows lately. A
-// source that went silent has not answered, whatever it said last.
+// answered says of each source whether it said all that it knows, since the
+// start and lately. A source that went silent has not answered, whatever it said
+// last.
 func (e *Engine) answered(now time.Time) map[string]bool {
 	answered := make(map[string]bool, len(e.state.Sources))
 	for i, src := range e.state.Sources {
 		in := e.setup.Sources[i]
 		lately := now.Sub(src.Succeeded) <= 2*in.RefreshInterval+in.Timeout
-		answered[src.Name] = !src.Failed() && lately
+		answered[src.Name] = src.Answered && !src.Failed() && lately
 	}
 	return answered
 }
@@ -271,9 +277,10 @@ func (e *Engine) inspect(now time.Time) {
 const touchEvery = time.Minute
 
 // touch refreshes the files' modification times, the heartbeat that a dead
-// man's switch watches (contract §7).
+// man's switch watches (contract §7). Each file has its own sources: one that
+// does not answer stops no other file's heart.
 func (e *Engine) touch(now time.Time) {
-	if now.Sub(e.touched) < touchEvery || !e.state.Answered() {
+	if now.Sub(e.touched) < touchEvery {
 		return
 	}
 	e.touched = now

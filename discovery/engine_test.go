@@ -30,6 +30,7 @@ type disk struct {
 	broken error
 	writes int
 	touch  int
+	told   map[string]bool // by the latest Touch
 }
 
 func (d *disk) Load() (map[string][]target.Target, error) {
@@ -64,10 +65,11 @@ func (d *disk) Flush(context.Context) error { return nil }
 func (d *disk) Lost() bool   { return false }
 func (d *disk) Intact() bool { return true }
 
-func (d *disk) Touch(map[string]bool) error {
+func (d *disk) Touch(answered map[string]bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.touch++
+	d.told = answered
 	return nil
 }
 
@@ -252,11 +254,13 @@ func (r *rig) setup() Setup {
 }
 
 // start runs the daemon until stop.
-func (r *rig) start(t *testing.T) {
+func (r *rig) start(t *testing.T) { r.startWith(t, r.setup()) }
+
+func (r *rig) startWith(t *testing.T, s Setup) {
 	r.make()
 	ctx, cancel := context.WithCancel(t.Context())
 	r.setups = make(chan Setup, 1)
-	r.setups <- r.setup()
+	r.setups <- s
 	done := make(chan error, 1)
 	go func() { done <- r.engine.Run(ctx, r.setups) }()
 	r.stop = func() error { cancel(); return <-done }
