@@ -77,6 +77,45 @@ func TestOnceTouchesBesideSilentSource(t *testing.T) {
 	})
 }
 
+// wire is a Watcher that hands over what its fleet lists whenever it is told to.
+type wire struct {
+	*fleet
+	tell chan struct{}
+}
+
+func (w wire) Watch(ctx context.Context, emit func(target.Listing)) error {
+	for {
+		emit(w.Discover(ctx))
+		select {
+		case <-w.tell:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// A watcher that has nothing more to say, not even that nothing changed, has
+// not answered, although the last that it said was good (contract §7).
+func TestTouchStopsWithTheHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(one)
+		w := wire{fleet: r.fleet, tell: make(chan struct{})}
+		s := r.setup()
+		s.Sources[0].Source = w
+		r.startWith(t, s)
+		elapse(2*time.Minute + time.Second)
+		r.heart(t, "two intervals and the timeout after its last word", map[string]bool{"a": true})
+		elapse(time.Minute)
+		r.heart(t, "a minute later", map[string]bool{"a": false})
+		w.tell <- struct{}{}
+		elapse(time.Minute)
+		r.heart(t, "it speaks again", map[string]bool{"a": true})
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // torn is an EarlySource of two parts; the second keeps it waiting.
 type torn struct {
 	*fleet
