@@ -30,7 +30,7 @@ func (a *app) setup(c *config.Config) (discovery.Setup, error) {
 		}
 		s.Sources = append(s.Sources, src)
 	}
-	unclaimed, err := a.policy("", c.Health, c.Guard, false, &opened)
+	unclaimed, err := a.policy("", c.Health, c.Guard, false, nil, &opened)
 	if err != nil {
 		return discovery.Setup{}, errors.Join(err, opened.Close())
 	}
@@ -70,7 +70,7 @@ func (a *app) source(c *config.Config, in config.Source, opened *closers) (disco
 	if closer, ok := src.(io.Closer); ok {
 		*opened = append(*opened, closer.Close)
 	}
-	policy, err := a.policy(in.Name, in.Health, in.Guard, in.Operator, opened)
+	policy, err := a.policy(in.Name, in.Health, in.Guard, in.Operator, in.MCP, opened)
 	if err != nil {
 		return discovery.SourceSetup{}, fmt.Errorf("%s:%d: source %s: %w", in.File, in.Line, in.Name, err)
 	}
@@ -96,17 +96,18 @@ func relabelOptions(c *config.Config, in config.Source) relabel.Options {
 		Source: in.Name, Operator: in.Operator, Labels: in.Labels, Configs: in.RelabelConfigs,
 		Scheme: in.Health.Scheme, Path: in.Health.Path, Endpoint: in.HealthEndpoint,
 		Policy:   in.Health.Policy(in.Operator),
+		MCP:      in.MCP != nil,
 		KeepMeta: slices.ContainsFunc(c.Outputs, writer.Output.KeepsMeta),
 	}
 }
 
-func (a *app) policy(name string, h health.Options, g discovery.GuardOptions, operator bool, opened *closers) (discovery.SourcePolicy, error) {
-	spec, err := health.NewSpec(name, h, operator, a.metrics.health)
+func (a *app) policy(name string, h health.Options, g discovery.GuardOptions, operator bool, mcp *health.MCPOptions, opened *closers) (discovery.SourcePolicy, error) {
+	spec, err := health.NewSpec(name, h, operator, a.metrics.health, health.WithMCP(mcp))
 	if err != nil {
 		return discovery.SourcePolicy{}, fmt.Errorf("health.http_client: %w", err)
 	}
 	*opened = append(*opened, func() error { spec.Close(); return nil })
-	return discovery.SourcePolicy{Health: h, Spec: spec, Guard: g}, nil
+	return discovery.SourcePolicy{Health: h, Spec: spec, Guard: g, MCP: mcp}, nil
 }
 
 // interval is the longest time between two passes that counts across a restart.

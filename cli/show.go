@@ -108,6 +108,7 @@ func explainTarget(w io.Writer, t discovery.TargetExplained) {
 		}
 		fmt.Fprintf(w, "    %s  %6s  %s\n", stamp(p.At), p.Took.Round(time.Millisecond), result)
 	}
+	explainMCP(w, t.MCP)
 	for _, l := range t.ListedBy {
 		fmt.Fprintf(w, "  listed by source %s, part %s\n", l.Source, printable(l.Part))
 		lines(w, "    before relabelling", l.Before)
@@ -119,6 +120,31 @@ func explainTarget(w io.Writer, t discovery.TargetExplained) {
 	lines(w, "  labels", t.Labels)
 	for _, f := range t.Files {
 		fmt.Fprintf(w, "  file    %s\n", f)
+	}
+}
+
+// explainMCP tells what is known of a target as an MCP server, where its source
+// asks.
+func explainMCP(w io.Writer, m *discovery.MCPView) {
+	if m == nil {
+		return
+	}
+	fmt.Fprintf(w, "  mcp     %s", dash(m.Evidence))
+	for _, fact := range []struct{ is, text string }{
+		{"server", m.Name}, {"version", m.Version}, {"protocol", m.Protocol},
+	} {
+		if fact.text != "" {
+			fmt.Fprintf(w, "  %s %s", fact.is, printable(fact.text))
+		}
+	}
+	fmt.Fprintln(w)
+	switch {
+	case m.Asked.IsZero():
+		fmt.Fprintln(w, "    not asked yet")
+	case m.LastFail == "":
+		fmt.Fprintf(w, "    %s  asked who it is; again after %s\n", stamp(m.Asked), stamp(m.AskedNext))
+	default:
+		fmt.Fprintf(w, "    %s  asked who it is; again after %s: %s\n", stamp(m.Asked), stamp(m.AskedNext), printable(m.LastFail))
 	}
 }
 

@@ -72,6 +72,7 @@ type Source struct {
 	Health          health.Options
 	HealthEndpoint  bool // as Config.HealthEndpoint, or written down in the source itself
 	Guard           discovery.GuardOptions
+	MCP             *health.MCPOptions // nil: nobody is asked who he is
 
 	Dir  string // absolute; relative paths in the source start here
 	File string // where it is written

@@ -134,6 +134,7 @@ func (s *shape) nested(name string, t reflect.Type) {
 		case skip:
 		case inline:
 			s.nested(name, f.Type)
+		case s.blocks[sub] != "" && name == "mcp": // the others are met more often
 		case s.blocks[sub] != "":
 			s.blocks[sub] = "" // it could be meant for either
 		default:

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"reflect"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -110,7 +111,18 @@ func (l *loader) config(name string, data []byte, dir string) *Config {
 	l.problems(d, "version", c.Version.Validate())
 	l.outputs(d, c, abs)
 	l.sources(d, c, m, dir)
+	l.versionByMCP(d, c)
 	return c
+}
+
+// versionByMCP reports a version that is wanted from answers to what nobody asks.
+func (l *loader) versionByMCP(d *decoder, c *Config) {
+	i := slices.Index(c.Version.From, discovery.FromMCP)
+	asked := func(s Source) bool { return s.MCP != nil }
+	if i < 0 || slices.ContainsFunc(c.Sources, asked) || len(l.errs.list) > 0 {
+		return
+	}
+	d.fail(fmt.Sprintf("version.from[%d]", i), errors.New("mcp, and no server is asked: write mcp: {} into the sources whose servers are to be"))
 }
 
 // absolute leaves a path alone where there is no working directory.

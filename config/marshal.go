@@ -97,6 +97,13 @@ func (s Source) node(c *Config, global *yaml.Node) (*yaml.Node, error) {
 	if s.Guard != c.Guard {
 		set(out, "guard", guard)
 	}
+	if s.MCP != nil {
+		own, err := node(s.MCP)
+		if err != nil {
+			return nil, err
+		}
+		set(out, "mcp", own)
+	}
 	return out, nil
 }
 

@@ -102,7 +102,11 @@ func owner(t reflect.Type, index []int) reflect.Type {
 func (o outliner) value(name string, v reflect.Value) Value {
 	t := v.Type()
 	for t.Kind() == reflect.Pointer {
-		t, v = t.Elem(), reflect.Zero(t.Elem())
+		if t = t.Elem(); v.IsNil() {
+			v = reflect.Zero(t)
+		} else {
+			v = v.Elem()
+		}
 	}
 	out := Value{Type: t, Kind: kind(t)}
 	switch {
@@ -133,10 +137,11 @@ func (o outliner) item(t reflect.Type) *Value {
 
 // source lists the keys of a source, the mechanisms' blocks after its name.
 func (o outliner) source() []Key {
-	g := DefaultGlobal()
+	g, mcp := DefaultGlobal(), health.DefaultMCPOptions()
 	own := o.block(reflect.ValueOf(sourceKeys{
 		Health: health.DefaultOptions(), Guard: discovery.DefaultGuardOptions(),
 		RefreshInterval: g.RefreshInterval, SourceTimeout: g.SourceTimeout,
+		MCP: &mcp,
 	}))
 	keys := []Key{own[0]}
 	for _, m := range sources.Mechanisms() {

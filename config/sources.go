@@ -41,6 +41,9 @@ type sourceKeys struct {
 	Health health.Options `yaml:"health"`
 	// Guard overrides keys of the section guard for this source.
 	Guard discovery.GuardOptions `yaml:"guard"`
+	// MCP, even empty ({}), has each server asked who it is, beside the probes and
+	// within their bounds; without it nobody is.
+	MCP *health.MCPOptions `yaml:"mcp"`
 	// RefreshInterval between two listings, if the source polls; by default that of
 	// global.
 	RefreshInterval model.Duration `yaml:"refresh_interval"`
@@ -136,7 +139,7 @@ func (l *loader) source(d *decoder, c *Config, n *yaml.Node, field, dir string) 
 		s.Labels = map[string]string{}
 	}
 	maps.Copy(s.Labels, k.Labels)
-	s.RelabelConfigs, s.Health, s.Guard = k.RelabelConfigs, k.Health, k.Guard
+	s.RelabelConfigs, s.Health, s.Guard, s.MCP = k.RelabelConfigs, k.Health, k.Guard, k.MCP
 	s.HealthEndpoint = c.HealthEndpoint || wroteEndpoint(d, field+".health")
 	s.Timeout = time.Duration(k.SourceTimeout)
 	s.RefreshInterval = l.refreshInterval(d, field, k, s)
@@ -230,6 +233,12 @@ func (l *loader) overrides(d *decoder, c *Config, field string, k *sourceKeys, d
 	}
 	if d.wrote(field + ".guard") {
 		l.problems(d, field+".guard", without(k.Guard.Validate(), c.Guard.Validate()))
+	}
+	if k.MCP != nil {
+		l.problems(d, field+".mcp", k.MCP.Validate())
+		if !k.Health.Enabled {
+			d.fail(field+".mcp", errors.New("asks beside the probes, and health.enabled is false: take one of them out"))
+		}
 	}
 	d.positive(field+".refresh_interval", k.RefreshInterval)
 	d.positive(field+".source_timeout", k.SourceTimeout)

@@ -62,6 +62,9 @@ func (s Source) summary(c *Config) string {
 	if guard := changed(s.Guard, c.Guard); guard != "" {
 		parts = append(parts, "guard "+guard)
 	}
+	if s.MCP != nil {
+		parts = append(parts, "mcp "+orDefaults(changed(s.MCP, health.DefaultMCPOptions())))
+	}
 	if n := len(s.RelabelConfigs); n > 0 {
 		parts = append(parts, count(n, "relabel rule"))
 	}

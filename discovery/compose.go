@@ -19,6 +19,30 @@ type stamp struct {
 	health health.Verdict
 	state  Standing
 	label  string // that the version goes by
+	mcp    mcp
+}
+
+// mcp is what is told of a target as an MCP server; empty where there is nothing
+// to tell beside what its labels have.
+type mcp struct{ evidence, server, protocol string }
+
+// How it is known that a target is an MCP server, in __meta_mcp_sd_mcp, besides
+// that its source declares it.
+const (
+	byMetrics  = "metrics"
+	byProtocol = "protocol"
+)
+
+func mcpOf(k *health.Known) mcp {
+	switch {
+	case k == nil:
+		return mcp{}
+	case k.Proved:
+		return mcp{byProtocol, k.Name, k.Protocol}
+	case k.Metrics:
+		return mcp{evidence: byMetrics}
+	}
+	return mcp{}
 }
 
 func (m made) equal(o made) bool {
@@ -50,6 +74,10 @@ func (p *press) stamp(s stamp) *stamp {
 		p.stamps = map[stamp]*stamp{}
 		p.labels = map[stamped]target.Labels{}
 	}
+	if len(p.stamps) >= pressMost { // servers of as many names
+		clear(p.stamps)
+		clear(p.labels)
+	}
 	kept := s // s itself must not move to the heap: mostly it is known
 	p.stamps[s] = &kept
 	return &kept
@@ -79,6 +107,10 @@ func (d *decider) version(c *Decision) Version {
 			v.Value = r.Listed.Labels.Get(target.VersionName)
 		case FromMetrics:
 			v.Value = c.entry.Version
+		case FromMCP:
+			if c.known != nil {
+				v.Value = c.known.Version
+			}
 		}
 		if v.Value != "" {
 			return v
@@ -97,7 +129,7 @@ func (d *decider) compose(c *Decision) {
 		return
 	}
 	r := c.Record
-	c.made = made{stamp: d.press.stamp(stamp{health: c.Verdict, state: c.Standing, label: d.policy.Version.Label})}
+	c.made = made{stamp: d.press.stamp(stamp{c.Verdict, c.Standing, d.policy.Version.Label, mcpOf(c.known)})}
 	if r.Listed != nil && !c.frozen {
 		c.made.from = r.Listed
 	}
@@ -147,5 +179,10 @@ func (m *stamp) on(b *labels.Builder, source string) *labels.Builder {
 	}
 	b.Set(target.HealthLabel, string(m.health))
 	b.Set(target.StateLabel, string(m.state))
+	if m.mcp.evidence != "" {
+		b.Set(target.MCPLabel, m.mcp.evidence)
+		b.Set(target.MCPServerLabel, m.mcp.server) // an empty value is no label
+		b.Set(target.MCPProtocolLabel, m.mcp.protocol)
+	}
 	return b
 }

@@ -67,8 +67,12 @@ func (c *Decision) asked() asked {
 	return a
 }
 
-func (a asked) check(r *Record) health.Check {
-	return health.Check{Key: r.Key, Identity: r.identity, Spec: a.spec, Cadence: a.cadence}
+func (a asked) check(r *Record, l *health.Ledger) health.Check {
+	c := health.Check{Key: r.Key, Identity: r.identity, Spec: a.spec, Cadence: a.cadence}
+	if a.spec.Asks() {
+		c.AskAfter = l.MCP(r.Key).AskAfter()
+	}
+	return c
 }
 
 // sooner returns the earlier of two times, of which zero means never.

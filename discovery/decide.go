@@ -25,7 +25,7 @@ func Decide(s *State, p Policy, now time.Time) *Plan {
 			plan.Want = append(plan.Want, c.Target)
 		}
 		if a := c.asked(); a.spec != nil {
-			plan.Checks = append(plan.Checks, a.check(c.Record))
+			plan.Checks = append(plan.Checks, a.check(c.Record, s.Ledger))
 		}
 	}
 	return plan
@@ -99,6 +99,9 @@ func (d *decider) count(c *Decision, r *Record) {
 	}
 	c.entry = d.state.Ledger.Peek(r.Key)
 	c.Verdict = c.entry.Verdict
+	if c.owner.policy.MCP != nil {
+		c.known = d.state.Ledger.MCP(r.Key)
+	}
 	c.owner.count(c)
 	if r.Listed == nil {
 		return
@@ -165,6 +168,8 @@ func (d *decider) admit(c *Decision) {
 	switch {
 	case d.state.denied(r.Key):
 		c.Standing, c.Rule = Pending, RuleDenied
+	case c.unproved() && !r.restored:
+		c.Standing, c.Rule = Pending, RuleUnproved
 	case !h.Enabled || h.Admit == health.AdmitAlways:
 		d.publish(c, RuleAlways)
 	case c.Verdict == health.Up:
@@ -177,6 +182,15 @@ func (d *decider) admit(c *Decision) {
 		c.Standing, c.Rule = Pending, RuleAwaitSuccess
 		c.next = r.PendingSince.Time().Add(time.Duration(h.AdmitTimeout))
 	}
+}
+
+// unproved reports whether a target is not to be admitted yet because it has not
+// shown that it is an MCP server: by the protocol, or by its metrics. That its
+// source says so is no proof. What is published once is not asked for it again:
+// no failure to answer takes a target away (contract §1).
+func (c *Decision) unproved() bool {
+	o := c.owner.policy.MCP
+	return o != nil && o.RequireMCP && (c.known == nil || !c.known.Proved && !c.known.Metrics)
 }
 
 // readmit decides about a target that drop_after took out: only an answer

@@ -170,7 +170,7 @@ func Redecide(s *State, p Policy, now time.Time) *Plan {
 	for i := range d.plan.Decisions {
 		s.docket.note(&d.plan.Decisions[i])
 	}
-	d.plan.Want, d.plan.Checks = s.docket.plan(s.order)
+	d.plan.Want, d.plan.Checks = s.docket.plan(s.order, s.Ledger)
 	return &d.plan
 }
 
@@ -198,7 +198,7 @@ func (k *docket) note(c *Decision) {
 }
 
 // plan puts together what is to be published and probed, where it changed.
-func (k *docket) plan(order []*Record) ([]*target.Target, []health.Check) {
+func (k *docket) plan(order []*Record, l *health.Ledger) ([]*target.Target, []health.Check) {
 	if k.staleWant {
 		k.want = make([]*target.Target, 0, len(order))
 		for _, r := range order {
@@ -211,7 +211,7 @@ func (k *docket) plan(order []*Record) ([]*target.Target, []health.Check) {
 		k.checks = make([]health.Check, 0, len(order))
 		for _, r := range order {
 			if a := r.asked; a.spec != nil {
-				k.checks = append(k.checks, a.check(r))
+				k.checks = append(k.checks, a.check(r, l))
 			}
 		}
 	}

@@ -231,7 +231,7 @@ func (e *Engine) fold(rs []health.Result) {
 			e.due = true
 		}
 		e.memory.aged = true
-		if changed || r.Class != health.ClassUp { // one more success of many is not worth a write
+		if changed || r.MCP == nil && r.Class != health.ClassUp { // one more success of many is not worth a write
 			e.memory.changed()
 		}
 	}

@@ -22,10 +22,23 @@ type TargetView struct {
 	Since    time.Time      `json:"since,omitzero"` // of the state where it waits for something
 	Labels   labels.Labels  `json:"labels"`         // as published, or as they would be
 	LastFail string         `json:"last_error,omitempty"`
+	MCP      *MCPView       `json:"mcp,omitempty"` // nil: its source does not ask
 
 	HealthSince  time.Time `json:"health_since,omitzero"`
 	LastProbe    time.Time `json:"last_probe,omitzero"`
 	ProbeSeconds float64   `json:"last_probe_duration_seconds,omitzero"`
+}
+
+// MCPView is what is known of a target as an MCP server.
+type MCPView struct {
+	Evidence  string    `json:"evidence,omitempty"` // declared, metrics, protocol; empty: none
+	Name      string    `json:"server_name,omitempty"`
+	Version   string    `json:"server_version,omitempty"`
+	Protocol  string    `json:"protocol_version,omitempty"`
+	Asked     time.Time `json:"last_asked,omitzero"`
+	AskedNext time.Time `json:"next_asked,omitzero"` // at the first probe after this
+	// LastFail says why the last question proved nothing, or what its answer left open.
+	LastFail string `json:"last_error,omitempty"`
 }
 
 // Explanation is everything that is known about one address.
@@ -89,6 +102,7 @@ func (e *Engine) see(c *Decision) TargetView {
 		State: c.Standing, Health: c.Verdict, Rule: c.Rule,
 		LastFail:    e.state.Ledger.LastFailure(r.Key),
 		HealthSince: known.Since, LastProbe: probe.At, ProbeSeconds: probe.Took.Seconds(),
+		MCP: c.seeMCP(),
 	}
 	for _, since := range []moment{r.HeldSince, r.MoveHeldSince, r.UnlistedSince, r.Dropped, r.PendingSince} {
 		if !since.IsZero() {
@@ -101,6 +115,24 @@ func (e *Engine) see(c *Decision) TargetView {
 		v.Labels = c.Target.Labels
 	case r.Listed != nil:
 		v.Labels = r.Listed.Labels
+	}
+	return v
+}
+
+func (c *Decision) seeMCP() *MCPView {
+	if c.owner.policy.MCP == nil {
+		return nil
+	}
+	v := &MCPView{Evidence: mcpOf(c.known).evidence}
+	if r := c.Record; v.Evidence == "" && r.Listed != nil {
+		v.Evidence = r.Listed.Labels.Get(target.MCPLabel)
+	}
+	if k := c.known; k != nil {
+		v.Name, v.Version, v.Protocol, v.Asked = k.Name, k.Version, k.Protocol, k.Asked
+		v.LastFail = health.Failure(k.Class, k.Detail)
+		if !k.Asked.IsZero() {
+			v.AskedNext = k.Asked.Add(k.Keep)
+		}
 	}
 	return v
 }

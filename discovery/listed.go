@@ -146,11 +146,14 @@ func (r *Record) same(t *target.Target) bool {
 }
 
 // Fold takes a probe's result over, judged by the options of the record's
-// source, and reports whether it changed a verdict or a version.
+// source, and reports whether it changed a verdict, a version, or what is known
+// of the target as an MCP server. When to ask it again is in its check: that of
+// an answer as usual the sweep knows by itself.
 func (s *State) Fold(r *Record, result health.Result, h health.Options, now time.Time) (changed bool) {
 	changed = s.Ledger.Fold(result, h.Rise, h.Fall, now)
 	if changed {
 		s.touch(r)
+		s.docket.staleChecks = s.docket.staleChecks || result.MCP != nil
 	}
 	return changed
 }

@@ -53,6 +53,7 @@ func (e *Engine) Once(ctx context.Context, s Setup, o OnceOptions) (*Report, err
 	defer cancel()
 	e.listAll(asking, o.Progress)
 	e.probeAll(asking, o.Progress)
+	e.askAll(asking)
 	if o.AcceptRemovals {
 		e.acceptHeld("", "--accept-removals")
 	}
@@ -98,18 +99,33 @@ func (e *Engine) probeAll(ctx context.Context, progress func(Progress)) {
 			return
 		}
 		e.fold(e.Sweeper.Once(ctx, checks))
-		checks = again(Decide(e.state, e.policy, e.Now()), round)
+		checks = again(Decide(e.state, e.policy, e.Now()), e.state.Ledger, round)
+	}
+}
+
+// askAll asks who they are all targets whose time has come and whose probe was
+// answered: after the last verdict, which must not wait for it.
+func (e *Engine) askAll(ctx context.Context) {
+	now := e.Now()
+	var due []health.Check
+	for _, c := range Decide(e.state, e.policy, now).Checks {
+		if c.Spec.Asks() && c.AskAfter <= now.UnixMilli() && e.state.Ledger.Peek(c.Key).LastProbe().Class.Answered() {
+			due = append(due, c)
+		}
+	}
+	if len(due) > 0 {
+		e.fold(e.Sweeper.Ask(ctx, due))
 	}
 }
 
 // again picks the targets that one more probe may decide about.
-func again(plan *Plan, round int) []health.Check {
+func again(plan *Plan, l *health.Ledger, round int) []health.Check {
 	var more []health.Check
 	for i := range plan.Decisions {
 		c := &plan.Decisions[i]
 		tries := 1
 		switch {
-		case c.Standing == Pending && c.Rule == RuleAwaitSuccess:
+		case c.Standing == Pending && (c.Rule == RuleAwaitSuccess || c.Rule == RuleUnproved && c.Verdict != health.Up):
 			tries = 2
 		case c.Record.Listed == nil && c.Standing == Lingering && c.entry.Passes == 0:
 			tries = c.owner.policy.Health.Fall
@@ -118,7 +134,7 @@ func again(plan *Plan, round int) []health.Check {
 			continue
 		}
 		if a := c.asked(); a.spec != nil {
-			more = append(more, a.check(c.Record))
+			more = append(more, a.check(c.Record, l))
 		}
 	}
 	return more

@@ -56,7 +56,8 @@ func (o GuardOptions) Validate() []target.FieldError {
 // VersionOptions say where the version label comes from (contract §3, §5).
 type VersionOptions struct {
 	// From says where the version is looked for: in what the source says, then in
-	// the server's own metrics.
+	// the server's own metrics, then, if mcp is among them, in what the server
+	// answers where its source has a block mcp.
 	From []string `yaml:"from"`
 	// Label that carries it; if empty, it is published as __meta_mcp_sd_version
 	// only.
@@ -67,6 +68,7 @@ type VersionOptions struct {
 const (
 	FromSource  = "source"
 	FromMetrics = "metrics"
+	FromMCP     = "mcp"
 )
 
 // DefaultVersionOptions are those of contract §3.
@@ -80,8 +82,8 @@ func (o VersionOptions) Validate() []target.FieldError {
 	for i, f := range o.From {
 		field := fmt.Sprintf("from[%d]", i)
 		switch {
-		case f != FromSource && f != FromMetrics:
-			errs = append(errs, target.FieldError{Field: field, Err: fmt.Errorf("%q is unknown: write %s or %s", f, FromSource, FromMetrics)})
+		case f != FromSource && f != FromMetrics && f != FromMCP:
+			errs = append(errs, target.FieldError{Field: field, Err: fmt.Errorf("%q is unknown: write %s, %s or %s", f, FromSource, FromMetrics, FromMCP)})
 		case slices.Index(o.From, f) < i:
 			errs = append(errs, target.FieldError{Field: field, Err: fmt.Errorf("%q is there twice", f)})
 		}

@@ -33,6 +33,7 @@ const (
 	RuleRestored      Rule = "admitted before its file was lost" // §1
 	RuleAdmitTimeout  Rule = "admitted by admit_timeout"         // §5: it never came up, which is an outage too
 	RuleAwaitSuccess  Rule = "waits for its first successful probe"
+	RuleUnproved      Rule = "waits for a proof that it is an MCP server" // require_mcp
 	RuleDenied        Rule = "its address is denied"
 	RuleAwaitSources  Rule = "kept until every source has answered"        // §8
 	RuleBlind         Rule = "kept until its removal can be put on record" // §8
@@ -63,7 +64,8 @@ type Decision struct {
 
 	owner   *pass
 	entry   *health.Entry
-	next    time.Time // when time alone changes the decision; zero: never
+	known   *health.Known // as an MCP server; nil: nothing, or its source does not ask
+	next    time.Time     // when time alone changes the decision; zero: never
 	version Version
 	frozen  bool // published as it stands in the files, whatever is listed
 	made    made
@@ -130,4 +132,6 @@ type SourcePolicy struct {
 	Health health.Options
 	Spec   *health.Spec
 	Guard  GuardOptions
+	// MCP says how the source's servers are asked who they are; nil: not at all.
+	MCP *health.MCPOptions
 }

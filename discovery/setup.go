@@ -88,6 +88,8 @@ type Sweeper interface {
 	Run(ctx context.Context, set <-chan []health.Check, out chan<- []health.Result) error
 	// Once probes each target once and leaves out what ctx cut off.
 	Once(ctx context.Context, checks []health.Check) []health.Result
+	// Ask asks each target once who it is and leaves out what ctx cut off.
+	Ask(ctx context.Context, checks []health.Check) []health.Result
 }
 
 // Folder is where the state lives: small files, replaced atomically.

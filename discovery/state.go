@@ -132,7 +132,7 @@ func (r *Record) awaits() bool {
 // Version is a version with its origin (contract §5).
 type Version struct {
 	Value string `json:"value"`
-	From  string `json:"from"` // FromSource, FromMetrics
+	From  string `json:"from"` // FromSource, FromMetrics, FromMCP
 }
 
 // NewState returns an empty state.

@@ -5,14 +5,15 @@
 // pages, Prometheus' own API) is looked at.
 //
 // The servers are compiled from pinned modules (Consul in this module,
-// Prometheus 3 in prometheus3) and kept in the user's cache directory; the
-// first build takes many minutes, so let it have them first:
+// Prometheus 3 in prometheus3, servers of MCP's SDK in mcpserver) and kept in
+// the user's cache directory; the first build takes many minutes, so let it
+// have them first:
 //
 //	go test -timeout 60m -run '^TestParts$' .
 //	go test -timeout 50m .
 //
 // Prometheus 2, promtool, strace and Chromium come from the distribution, and
-// axe-core through npm. The tests of faults mount file systems and cut links,
+// axe-core and MCP's reference server (everything) through npm. The tests of faults mount file systems and cut links,
 // for which they need root. A part that is missing fails the tests that need it
 // and says how to get it; nothing is skipped.
 //

@@ -18,6 +18,8 @@ type finds struct {
 	found    []bool
 	missing  int
 	version  candidate
+	mcp      bool // still to be found: metrics that only an MCP server has
+	hasMCP   bool // they were
 }
 
 func newFinds(required map[string]int) *finds {
@@ -49,15 +51,20 @@ var witness = []byte("_info")
 
 const witnessRare = 3
 
+// onlyWitness says that no other line is of interest any more, so that nearly
+// all lines of nearly all pages can be left out.
+func (f *finds) onlyWitness() bool { return f.missing == 0 && !f.mcp }
+
 func (f *finds) line(line []byte, openMetrics bool) {
-	if f.missing == 0 && !bytes.Contains(line, witness) {
-		return // nearly all lines of nearly all pages
+	if f.onlyWitness() && !bytes.Contains(line, witness) {
+		return
 	}
 	name, typed := nameOf(line)
 	if len(name) == 0 {
 		return
 	}
 	f.name(name, openMetrics)
+	f.recognise(name)
 	if typed {
 		return
 	}
@@ -86,6 +93,17 @@ func (f *finds) name(name []byte, openMetrics bool) {
 		if openMetrics {
 			f.see(name[:i])
 		}
+	}
+}
+
+// recognise notes a name that only an MCP server gives its metrics, by
+// OpenTelemetry's conventions or after the protocol. mcp-sd is none itself.
+func (f *finds) recognise(name []byte) {
+	if !f.mcp || len(name) < 5 || string(name[:3]) != "mcp" || name[3] != '_' && name[3] != '.' {
+		return
+	}
+	if !bytes.HasPrefix(name, []byte("mcp_sd_")) {
+		f.mcp, f.hasMCP = false, true
 	}
 }
 

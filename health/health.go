@@ -20,9 +20,10 @@ import (
 // Class says how a probe failed; the empty class is up (contract §5).
 type Class string
 
-// The classes of contract §5. Canceled is none of them: it says that there is
-// no verdict, because the probe was called off or mcp-sd itself could not ask
-// (no file descriptors left, a secret file unreadable). It is never folded.
+// The classes of contract §5, and not_mcp, which only an Answer has. Canceled is
+// none of them: it says that there is no verdict, because the probe was called
+// off or mcp-sd itself could not ask (no file descriptors left, a secret file
+// unreadable). It is never folded.
 const (
 	ClassUp             Class = ""
 	ClassRefused        Class = "refused"
@@ -40,6 +41,7 @@ const (
 	ClassTooLarge       Class = "too_large"
 	ClassTruncated      Class = "truncated"
 	ClassDenied         Class = "denied"
+	ClassNotMCP         Class = "not_mcp"
 	ClassCanceled       Class = "canceled"
 )
 
@@ -74,6 +76,9 @@ type Check struct {
 	Identity string // travels into the Result, see target.Raw
 	Spec     *Spec  // of the target's source; never nil
 	Cadence  Cadence
+	// AskAfter is when the target may be asked who it is, in milliseconds since
+	// 1970, as it was known when the check was made; 0: at once. See Known.
+	AskAfter int64
 }
 
 // Result is the outcome of one probe.
@@ -85,6 +90,11 @@ type Result struct {
 	Class    Class
 	Detail   string // for people: at most 200 bytes, no control characters, no secrets
 	Version  string // as the metrics tell it; empty where they don't
+	// MCPMetrics says that mcp_* was among the metrics, where the source asks.
+	MCPMetrics bool
+	// MCP is set where the target was not probed, but asked who it is: Class says
+	// then how that failed, and nothing of its health.
+	MCP *Answer
 }
 
 // A Prober probes one endpoint once.

@@ -39,6 +39,7 @@ type Entry struct {
 // goroutine, one owner. Its zero value is empty and ready.
 type Ledger struct {
 	entries map[target.Key]*Entry
+	known   map[target.Key]*Known // of targets whose source has them asked
 }
 
 // Get returns what is known of a target; ok is false where nothing is.
@@ -78,10 +79,19 @@ func (l *Ledger) LastFailure(k target.Key) string {
 		return e.Trouble
 	case p.Class.Up():
 		return ""
-	case p.Detail == "":
-		return p.Class.String()
 	}
-	return p.Class.String() + ": " + p.Detail
+	return Failure(p.Class, p.Detail)
+}
+
+// Failure puts a class and its detail into one text.
+func Failure(c Class, detail string) string {
+	switch {
+	case c.Up():
+		return detail
+	case detail == "":
+		return c.String()
+	}
+	return c.String() + ": " + detail
 }
 
 // Age hands every time in the ledger to move, which may change it: after a gap
@@ -108,7 +118,10 @@ func (l *Ledger) Keys() []target.Key {
 
 // Forget drops a target. A result of it that is still under way would make an
 // entry anew: the owner folds results of the targets that it knows, no others.
-func (l *Ledger) Forget(k target.Key) { delete(l.entries, k) }
+func (l *Ledger) Forget(k target.Key) {
+	delete(l.entries, k)
+	delete(l.known, k)
+}
 
 // Identify says who lives behind a target now. Another identity than before
 // makes history and version start anew (contract §5), which is reported; an
@@ -121,6 +134,7 @@ func (l *Ledger) Identify(k target.Key, identity string) (reset bool) {
 	known := e.Identity != ""
 	if known {
 		*e = Entry{Verdict: Unknown}
+		delete(l.known, k)
 	}
 	e.Identity = identity
 	return known
@@ -139,7 +153,8 @@ func (l *Ledger) entry(k target.Key) *Entry {
 	return e
 }
 
-// Fold takes a result in and reports whether verdict or version changed.
+// Fold takes a result in and reports whether verdict or version changed, or
+// what is known of the target as an MCP server.
 //
 // The first success ever is up at once; after that rise consecutive successes
 // turn a target up and fall consecutive failures turn it down. A canceled
@@ -149,6 +164,9 @@ func (l *Ledger) Fold(r Result, rise, fall int, now time.Time) (changed bool) {
 	e := l.entry(r.Key)
 	if r.Identity != "" && e.Identity != "" && r.Identity != e.Identity {
 		return false
+	}
+	if r.MCP != nil {
+		return l.learn(r)
 	}
 	if r.Class == ClassCanceled {
 		e.Trouble = r.Detail
@@ -165,7 +183,8 @@ func (l *Ledger) Fold(r Result, rise, fall int, now time.Time) (changed bool) {
 	if e.Verdict != verdict {
 		e.Since = now
 	}
-	return e.Verdict != verdict || e.Version != version
+	seen := r.MCPMetrics && l.see(r.Key)
+	return e.Verdict != verdict || e.Version != version || seen
 }
 
 func (e *Entry) judge(up bool, rise, fall int) {

@@ -17,6 +17,7 @@ type (
 	ledgerJSON struct {
 		Steady  []steadyJSON `json:"steady"`
 		Entries []entryJSON  `json:"entries"`
+		MCP     []knownJSON  `json:"mcp"`
 	}
 	// steadyJSON are targets that are up, of which nothing else is to be said:
 	// mostly all. Of their probes the newest is kept, which was a success like the
@@ -85,6 +86,10 @@ func (l *Ledger) WriteJSON(w *jsonstream.Writer) {
 	}
 	w.Text(`],"entries":`)
 	w.List(l.written(others))
+	if len(l.known) > 0 {
+		w.Text(`,"mcp":`)
+		w.List(l.knownList())
+	}
 	w.Text("}")
 }
 
@@ -177,7 +182,11 @@ func (l *Ledger) UnmarshalJSON(b []byte) error {
 	for _, g := range in.Steady {
 		g.addTo(entries)
 	}
-	l.entries = entries
+	known, err := recallKnown(in.MCP)
+	if err != nil {
+		return err
+	}
+	l.entries, l.known = entries, known
 	return nil
 }
 

@@ -34,6 +34,10 @@ type places struct {
 	running int
 	slow    int // of the running ones, those that were slow
 	leaving int // called off, but still there
+
+	asker Asker // nil: it asks nobody
+	asks  int   // of the running ones, those that ask who a server is
+	off   int   // of these, those that were called off
 }
 
 // lane is one source's share of the places.
@@ -42,8 +46,10 @@ type lane struct {
 	fast    queue[*item]
 	late    queue[*item] // were slow last time
 	flights list.List    // *flight, the oldest first; without the slow and the called off
+	asks    queue[*item]
 	running int
 	slow    int
+	asking  list.List // *flight, the oldest first; without the called off
 }
 
 // flight is one running probe.
@@ -55,13 +61,18 @@ type flight struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	slow   bool
-	off    bool // called off to make room
-	place  *list.Element
+	off    bool          // called off to make room
+	asks   bool          // who the server is
+	place  *list.Element // in the lane's flights, or in its asking
 	result Result
 }
 
 func newPlaces(p Prober, limit int) *places {
-	return &places{prober: p, limit: max(limit, 1), byName: map[string]*lane{}, work: make(chan *flight), done: make(chan *flight, 64)}
+	asker, _ := p.(Asker)
+	return &places{
+		prober: p, asker: asker, limit: max(limit, 1), byName: map[string]*lane{},
+		work: make(chan *flight), done: make(chan *flight, 64),
+	}
 }
 
 // add queues an item that is due.
@@ -90,7 +101,8 @@ func (p *places) fill(ctx context.Context, now time.Time) {
 	for p.running < p.limit {
 		l, q := p.choose()
 		if l == nil {
-			return
+			p.fillAsks(ctx, now)
+			break
 		}
 		it := q.pop()
 		if it.gone {
@@ -98,6 +110,7 @@ func (p *places) fill(ctx context.Context, now time.Time) {
 		}
 		p.start(ctx, l, it, now)
 	}
+	p.makeWay()
 }
 
 // choose finds who has waited longest of those that may start.
@@ -154,6 +167,9 @@ func (p *places) probe(f *flight) {
 // where there is no result: the item was called off and has queued again.
 func (p *places) land(f *flight) bool {
 	f.cancel()
+	if f.asks {
+		return p.landAsk(f)
+	}
 	f.lane.forget(f)
 	p.running--
 	f.lane.running--

@@ -47,6 +47,7 @@ type outcome struct {
 	class   Class
 	detail  string
 	version string
+	mcp     bool // mcp_* was among the metrics
 }
 
 // Probe asks once. See Prober.
@@ -57,7 +58,7 @@ func (p *HTTPProber) Probe(ctx context.Context, c Check) Result {
 	c.Spec.tidy()
 	return Result{
 		Key: c.Key, Identity: c.Identity, At: end, Took: end.Sub(start),
-		Class: o.class, Detail: clean(o.detail), Version: o.version,
+		Class: o.class, Detail: clean(o.detail), Version: o.version, MCPMetrics: o.mcp,
 	}
 }
 
@@ -77,10 +78,7 @@ func (p *HTTPProber) ask(parent context.Context, c Check, now time.Time) outcome
 		req.Header = s.header.Clone() // the library's layers write into it (common v0.71, cloneRequest)
 	}
 	req.Close = x.once || s.renews(c.Key, now)
-	if s.proxy != nil {
-		via, err := s.proxy(req)
-		x.proxied = err == nil && via != nil
-	}
+	x.proxied = s.proxies(req)
 	resp, err := s.client.Do(req)
 	f := failure{parent: parent, ctx: ctx, spec: s, exchange: x}
 	if err != nil {
@@ -112,6 +110,7 @@ func (p *HTTPProber) body(f failure, resp *http.Response, cancel func()) outcome
 	defer r.window.reset(nil)
 
 	found := newFinds(f.spec.required)
+	found.mcp = f.spec.mcp != nil
 	samples, err := r.read(resp.Body, kind, int64(f.spec.opts.BodyLimit), found)
 	if err == nil && r.window.err != io.EOF {
 		err = r.window.err
@@ -123,9 +122,9 @@ func (p *HTTPProber) body(f failure, resp *http.Response, cancel func()) outcome
 	case err != nil:
 		return f.body(err)
 	case found.missing > 0:
-		return outcome{class: ClassMissingMetrics, detail: "missing " + found.absent(), version: found.version.version}
+		return outcome{class: ClassMissingMetrics, detail: "missing " + found.absent(), version: found.version.version, mcp: found.hasMCP}
 	}
-	return outcome{version: found.version.version}
+	return outcome{version: found.version.version, mcp: found.hasMCP}
 }
 
 // read decompresses and looks through one body.

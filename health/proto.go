@@ -109,6 +109,7 @@ func familyHead(message []byte) (name []byte, typ dto.MetricType) {
 // family notes the name of a family, and the version where it tells one.
 func (f *finds) family(message []byte, whole bool) {
 	name, typ := familyHead(message)
+	f.recognise(name)
 	if f.missing > 0 {
 		f.see(name)
 		if typ == dto.MetricType_HISTOGRAM || typ == dto.MetricType_SUMMARY {

@@ -25,6 +25,7 @@ type item struct {
 	gone    bool          // no longer in the set
 	slow    bool          // timed out last time, or nearly
 	mark    uint64        // of the set that it was last in
+	ask     *asking       // nil: it was not asked yet, or is not to be
 }
 
 // schedule knows when which target is to be probed. It starts nothing and
@@ -112,6 +113,7 @@ func (s *schedule) add(c *Check, now time.Time) *item {
 func (s *schedule) update(it *item, c *Check, now time.Time) {
 	old := it.check
 	it.check = c
+	it.ask = it.ask.renewed(old, c, now)
 	switch {
 	case c.Cadence != old.Cadence && c.Cadence == Steady:
 		if old.Cadence == Leave || !it.settled {

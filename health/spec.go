@@ -37,7 +37,9 @@ type Spec struct {
 	opts     Options
 	policy   target.AddressPolicy
 	metrics  *Metrics
+	mcp      *MCPOptions // nil: nobody is asked who it is
 	client   *http.Client
+	asker    *http.Client // of mcp, over the same connections
 	proxy    func(*http.Request) (*url.URL, error)
 	header   http.Header // sent with every probe, never written to
 	layered  bool        // http_client's layers write into a request's headers
@@ -48,10 +50,15 @@ type Spec struct {
 	closed   atomic.Bool
 }
 
-// SpecOption changes what only tests want changed.
+// SpecOption adds to what most Specs have.
 type SpecOption func(*Spec)
 
-// WithResolver looks host names up elsewhere than the system does.
+// WithMCP has the targets asked who they are; nil: not.
+func WithMCP(o *MCPOptions) SpecOption {
+	return func(s *Spec) { s.mcp = o }
+}
+
+// WithResolver looks host names up elsewhere than the system does, as tests want.
 func WithResolver(r *net.Resolver) SpecOption {
 	return func(s *Spec) { s.direct.Resolver = r }
 }
@@ -100,6 +107,9 @@ func (s *Spec) openClient() error {
 	if !cfg.FollowRedirects {
 		s.client.CheckRedirect = neverFollow
 	}
+	if s.mcp != nil {
+		s.asker = &http.Client{Transport: rt, CheckRedirect: s.repeat}
+	}
 	return nil
 }
 
@@ -129,6 +139,18 @@ func (s *Spec) tidy() {
 		s.client.CloseIdleConnections()
 	}
 }
+
+// proxies reports whether a request goes to the operator's proxy.
+func (s *Spec) proxies(r *http.Request) bool {
+	if s.proxy == nil {
+		return false
+	}
+	via, err := s.proxy(r)
+	return err == nil && via != nil
+}
+
+// Asks reports whether the targets are asked who they are.
+func (s *Spec) Asks() bool { return s.mcp != nil }
 
 func (s *Spec) interval() time.Duration { return time.Duration(s.opts.Interval) }
 func (s *Spec) timeout() time.Duration  { return time.Duration(s.opts.Timeout) }

@@ -132,7 +132,10 @@ func (r *sweep) land(f *flight) {
 }
 
 func (r *sweep) keep(f *flight, now time.Time) {
-	r.schedule.probed(f.item, f.result.Class, now)
+	if !f.asks {
+		r.schedule.probed(f.item, f.result.Class, now)
+		r.places.ask(f, now)
+	}
 	r.s.count(f)
 	if f.item.gone {
 		return
@@ -145,7 +148,9 @@ func (r *sweep) keep(f *flight, now time.Time) {
 }
 
 func (s *Sweeper) count(f *flight) {
-	if f.result.Class != ClassCanceled || f.result.Detail != "" {
+	if f.asks {
+		s.metrics.answered(f.check.Spec.source, &f.result)
+	} else if f.result.Class != ClassCanceled || f.result.Detail != "" {
 		s.metrics.observe(f.check.Spec.source, f.result.Class, f.result.Took)
 	}
 }
@@ -162,7 +167,7 @@ func (p *places) wait() {
 
 // Once probes each check exactly once, bounded as in Run, and returns the
 // results in the order of the checks. When ctx ends it returns at once,
-// without the unfinished ones.
+// without the unfinished ones. It asks nobody who he is: see Ask.
 func (s *Sweeper) Once(ctx context.Context, checks []Check) []Result {
 	p := newPlaces(s.prober, int(s.concurrency.Load()))
 	defer p.wait()

@@ -28,8 +28,8 @@ func readText(w *window, openMetrics bool, f *finds) (samples bool, err error) {
 		}
 	}
 	for {
-		if f.missing == 0 {
-			w.skipTo(witness, witnessRare) // nearly all lines of nearly all pages are left out
+		if f.onlyWitness() {
+			w.skipTo(witness, witnessRare)
 		}
 		line, cut, ok := w.line()
 		if !ok {

@@ -171,6 +171,18 @@ func sameEndpoint(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
+// repeat follows redirects as a probe does, where the question stays one: a
+// POST that becomes a GET asks something else.
+func (s *Spec) repeat(next *http.Request, via []*http.Request) error {
+	switch {
+	case !s.opts.HTTPClient.FollowRedirects:
+		return http.ErrUseLastResponse
+	case next.Method != via[0].Method:
+		return redirectError{"redirect that makes a GET of the question"}
+	}
+	return sameEndpoint(next, via)
+}
+
 func neverFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // origin is what two URLs of one endpoint have in common.

@@ -26,6 +26,9 @@ func (p *process) hygiene(identity string) (target.Target, bool) {
 		}
 	})
 	p.endpoint(e)
+	if p.declared {
+		p.out.Add(target.MCPLabel, target.MCPDeclared)
+	}
 	p.out.Sort()
 	p.meta.Sort()
 	t := target.Target{Source: p.o.Source, Identity: identity, Labels: p.share(p.out.Labels()), Meta: p.meta.Labels()}

@@ -31,6 +31,7 @@ type process struct {
 	meta     labels.ScratchBuilder
 	address  string // of the instance at hand, as far as it is known
 	rejected []target.Rejection
+	declared bool // the instance at hand is declared to be an MCP server
 	shared   map[target.Labels]target.Labels
 }
 
@@ -109,6 +110,10 @@ func (p *process) begin(raw target.Raw) {
 		if p.b.Get(l.Name) == "" {
 			p.b.Set(l.Name, l.Value)
 		}
+	}
+	p.declared = false
+	if p.o.MCP {
+		p.b.Range(func(l labels.Label) { p.declared = p.declared || declares(l) })
 	}
 }
 

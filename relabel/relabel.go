@@ -37,6 +37,7 @@ type Options struct {
 	Endpoint bool
 	Policy   target.AddressPolicy // literal denied addresses never get in
 	KeepMeta bool                 // fill Target.Meta, because some output publishes it
+	MCP      bool                 // say which targets are declared to be MCP servers
 }
 
 // Relabeler relabels one source's listings. It remembers what became of each

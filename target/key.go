@@ -79,7 +79,8 @@ type Target struct {
 	Source   string // the source whose labels it carries
 	Identity string // see Raw
 	// Labels are the published labels, without __address__ and without the
-	// __meta_mcp_sd_* ones: those are added when it is decided to publish.
+	// __meta_mcp_sd_* ones: those are added when it is decided to publish. Only
+	// __meta_mcp_sd_mcp is among them from the start, where the source declares it.
 	Labels Labels
 	// Meta holds the mechanism's __meta_* labels, kept only where some output
 	// publishes them (meta_labels); empty otherwise.

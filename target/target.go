@@ -35,7 +35,14 @@ const (
 	StateLabel         = "__meta_mcp_sd_state"          // published, lingering, held
 	VersionLabel       = "__meta_mcp_sd_version"        // only where version.label is ""
 	VersionSourceLabel = "__meta_mcp_sd_version_source" // source, metrics, mcp
+	MCPLabel           = "__meta_mcp_sd_mcp"            // declared, metrics, protocol
+	MCPServerLabel     = "__meta_mcp_sd_mcp_server_name"
+	MCPProtocolLabel   = "__meta_mcp_sd_mcp_protocol_version"
 	OwnMetaPrefix      = "__meta_mcp_sd_"
+
+	// MCPDeclared is the value of MCPLabel where the source says so, and the server
+	// has not yet shown it.
+	MCPDeclared = "declared"
 
 	EnvironmentName = "environment"
 	RegionName      = "region"

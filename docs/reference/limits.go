@@ -37,6 +37,8 @@ func limits() map[string]limit {
 		"health.Options.Fall":                    {min: number(1)},
 		"health.Options.Concurrency":             {min: number(1)},
 		"health.Options.Admit":                   {enum: []string{"on_success", "always"}},
+		"health.MCPOptions.Path":                 {pattern: `^/`},
+		"health.MCPOptions.Interval":             interval,
 		"discovery.GuardOptions.MaxRemovedRatio": {min: number(0), max: number(1)},
 		"discovery.GuardOptions.MinRemoved":      {min: number(0)},
 		"discovery.GuardOptions.Window":          interval,
@@ -51,7 +53,7 @@ func limits() map[string]limit {
 		"config.TLSConfig.MinVersion":            {enum: versions()},
 		"config.TLSConfig.MaxVersion":            {enum: versions()},
 		"relabel.Config.Action":                  {enum: actions(), anyCase: true},
-		"discovery.VersionOptions.From.items":    {enum: []string{"source", "metrics"}},
+		"discovery.VersionOptions.From.items":    {enum: []string{"source", "metrics", "mcp"}},
 	}
 }
 
