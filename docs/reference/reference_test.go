@@ -199,6 +199,7 @@ func beyondSchemas() map[string]string {
 		"no-sources":        machine, // the pattern matches none
 		"duplicate-source":  meaning,
 		"http-client-twice": meaning,
+		"version-by-nobody": meaning,
 		"bad-regexp":        syntax,
 	}
 }
