@@ -145,7 +145,7 @@ func (f *fleet) Once(_ context.Context, checks []health.Check) []health.Result {
 	return rs
 }
 
-// Run probes everything once a second.
+// Ask has everybody answer.
 func (f *fleet) Ask(_ context.Context, checks []health.Check) []health.Result {
 	var answers []health.Result
 	for _, c := range checks {
@@ -156,6 +156,7 @@ func (f *fleet) Ask(_ context.Context, checks []health.Check) []health.Result {
 	return answers
 }
 
+// Run probes everything once a second.
 func (f *fleet) Run(ctx context.Context, set <-chan []health.Check, out chan<- []health.Result) error {
 	var checks []health.Check
 	tick := time.NewTicker(time.Second)

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -106,6 +107,10 @@ func (e *Engine) probeAll(ctx context.Context, progress func(Progress)) {
 // askAll asks who they are all targets whose time has come and whose probe was
 // answered: after the last verdict, which must not wait for it.
 func (e *Engine) askAll(ctx context.Context) {
+	asks := func(s SourceSetup) bool { return s.Policy.MCP != nil }
+	if !slices.ContainsFunc(e.setup.Sources, asks) {
+		return
+	}
 	now := e.Now()
 	var due []health.Check
 	for _, c := range Decide(e.state, e.policy, now).Checks {

@@ -61,9 +61,8 @@ func open(class Class) func(context.Context, Check) Result {
 
 // sweepingFor is sweeping with a prober that can ask.
 func sweepingFor(t *testing.T, f *curious, concurrency int) *run {
-	r := sweeping(t, f.fake, concurrency)
-	r.Sweeper.prober = f
-	return r
+	t.Helper()
+	return sweepingBy(t, f, f.fake, concurrency)
 }
 
 // A target is asked after its first probe, and again after the first probe that

@@ -89,9 +89,15 @@ type run struct {
 
 func sweeping(t *testing.T, f *fake, concurrency int) *run {
 	t.Helper()
+	return sweepingBy(t, f, f, concurrency)
+}
+
+// sweepingBy lets another prober, which has f inside, do the work.
+func sweepingBy(t *testing.T, p Prober, f *fake, concurrency int) *run {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &run{
-		Sweeper: NewSweeper(f, concurrency, NewMetrics(prometheus.NewRegistry())),
+		Sweeper: NewSweeper(p, concurrency, NewMetrics(prometheus.NewRegistry())),
 		set:     make(chan []Check), out: make(chan []Result),
 	}
 	ended := make(chan error)
