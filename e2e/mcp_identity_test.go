@@ -108,6 +108,7 @@ func newActor(t *testing.T, part http.HandlerFunc) *actor {
 			_, _ = io.WriteString(w, "up_since 1\n")
 			return
 		}
+		_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that a client has gone
 		(*a.part.Load())(w, r)
 	}))
 	t.Cleanup(a.Close)
