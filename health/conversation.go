@@ -142,7 +142,7 @@ func (v *conversation) post(revision, method string, params any) response {
 		return v.failed(f.request(err))
 	}
 	r := v.read(f, resp, cancel)
-	resp.Body.Close()
+	_ = resp.Body.Close()
 	if id := resp.Header.Get(sessionHeader); id != "" {
 		v.end(id, cmp.Or(r.protocol(), sessionRevision))
 	}
@@ -181,7 +181,7 @@ func (v *conversation) end(session, revision string) {
 		return
 	}
 	settle(resp, cancel)
-	resp.Body.Close()
+	_ = resp.Body.Close()
 }
 
 func (v *conversation) request(ctx context.Context, x *exchange, method string, body []byte) (*http.Request, error) {

@@ -133,7 +133,7 @@ func (m message) server() Server {
 func (m message) ttl() time.Duration {
 	t := m.result.TTL
 	switch {
-	case t == nil || !(*t >= 0):
+	case t == nil || *t < 0:
 		return -1
 	case *t >= float64(keepMost.Milliseconds()):
 		return keepMost
