@@ -26,6 +26,8 @@ var rooms = []room{
 	{"sources", []string{"target", "sources/*"}, "the table names every mechanism"},
 	{"sources/httpconfig", nil, "what blocks with an HTTP client in them share"},
 	{"sources/filesd", []string{"target"}, "a format, no mechanism"},
+	{"sources/amazon", []string{"target", "sources/httpconfig"}, "what mechanisms for Amazon's services share"},
+	{"sources/ec2", []string{"target", "sources/amazon"}, "a mechanism knows no other mechanism"},
 	{"sources/static", []string{"target", "sources/filesd"}, "a mechanism knows no other mechanism"},
 	{"sources/exec", []string{"target", "sources/filesd"}, "a mechanism knows no other mechanism"},
 	{"sources/*", []string{"target", "sources/httpconfig"}, "a mechanism knows no other room, and no other mechanism"},
@@ -91,7 +93,7 @@ var clients = []client{
 	},
 	{
 		"github.com/aws/",
-		[]string{"sources/ec2", "sources/ec2/*", "sources/ecs", "sources/ecs/*"},
+		[]string{"sources/amazon", "sources/ec2", "sources/ec2/*", "sources/ecs"},
 		[]string{"sources", "config", "docs/reference", "."},
 		"it makes binaries large and builds slow",
 	},

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"golang.org/x/time/rate"
+
 	"github.com/mcp-sd/mcp-sd/sources/ec2/ec2test"
 )
 
@@ -20,8 +22,8 @@ func BenchmarkDiscover(b *testing.B) {
 			c.Launch(ec2test.Fleet(ours, "us-east-1", n)...)
 			s := c.one(b, nil)
 			pages := &recorded{server: c.Server, pages: map[string][]byte{}}
-			s.web.aws = pages
-			s.limited.Transport = s.web
+			s.Web.AWS = pages
+			s.Limit.SetLimit(rate.Inf)
 			good(b, s)
 			b.ResetTimer()
 			for b.Loop() {

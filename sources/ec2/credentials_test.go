@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mcp-sd/mcp-sd/sources/amazon"
 	"github.com/mcp-sd/mcp-sd/sources/ec2/ec2test"
 )
 
@@ -57,11 +58,11 @@ func TestInstanceRole(t *testing.T) {
 	}
 	none := c.bare(t, nil)
 	c.SetMachine(ec2test.Machine{})
-	if p := only(t, none); classOf(p.Err) != NoRegion || !strings.Contains(p.Err.Error(), "set region") || p.Name != "auto" {
+	if p := only(t, none); amazon.ClassOf(p.Err) != amazon.NoRegion || !strings.Contains(p.Err.Error(), "set region") || p.Name != "auto" {
 		t.Errorf("no region: %s %v", p.Name, p.Err)
 	}
 	c.SetMachine(ec2test.Machine{Region: "eu-west-1"})
-	if p := only(t, none); classOf(p.Err) != NoCredentials || !strings.Contains(p.Err.Error(), "give the instance a role") {
+	if p := only(t, none); amazon.ClassOf(p.Err) != amazon.NoCredentials || !strings.Contains(p.Err.Error(), "give the instance a role") {
 		t.Errorf("no role: %v", p.Err)
 	}
 	c.SetMachine(ec2test.Machine{Account: ours, Region: "eu-west-1", Role: "late"})
@@ -87,7 +88,7 @@ func TestExpiredCredentials(t *testing.T) {
 		good(t, direct)
 		// A second refusal is the answer; the time after that starts anew.
 		c.Fail(ec2test.Fault{Action: "DescribeInstances", Times: 2, Status: 400, Code: code})
-		if p := only(t, direct); classOf(p.Err) != ExpiredToken && classOf(p.Err) != RequestExpired {
+		if p := only(t, direct); amazon.ClassOf(p.Err) != amazon.ExpiredToken && amazon.ClassOf(p.Err) != amazon.RequestExpired {
 			t.Errorf("%s twice: %v", code, p.Err)
 		}
 		good(t, direct)
@@ -143,7 +144,7 @@ func TestRoles(t *testing.T) {
 			t.Errorf("the other account: %v", p.Err)
 		}
 		p := after["333333333333:reader/eu-west-1"]
-		if classOf(p.Err) != Unauthorized || !strings.Contains(p.Err.Error(), "listing the instances of eu-west-1 as "+third+": ") {
+		if amazon.ClassOf(p.Err) != amazon.Unauthorized || !strings.Contains(p.Err.Error(), "listing the instances of eu-west-1 as "+third+": ") {
 			t.Errorf("the revoked role: %v", p.Err)
 		}
 	}
@@ -155,7 +156,7 @@ func TestRoles(t *testing.T) {
 		t.Errorf("allowed again: %v", p.Err)
 	}
 	wrong := c.one(t, func(o *Options) { o.RoleARN, o.ExternalID = theirRole, "wrong" })
-	if p := only(t, wrong); classOf(p.Err) != Unauthorized || strings.Contains(p.Err.Error(), "wrong") {
+	if p := only(t, wrong); amazon.ClassOf(p.Err) != amazon.Unauthorized || strings.Contains(p.Err.Error(), "wrong") {
 		t.Errorf("a wrong external_id: %v", p.Err)
 	}
 }
@@ -245,7 +246,7 @@ func TestRotatedKeys(t *testing.T) {
 	c.RemoveKey("old")
 	c.AddKey("new", "y", ours)
 	for _, s := range []*Source{ofFile, ofProfile} {
-		if p := only(t, s); classOf(p.Err) != AuthFailure || !strings.Contains(p.Err.Error(), "AuthFailure: AWS was not able to validate") {
+		if p := only(t, s); amazon.ClassOf(p.Err) != amazon.AuthFailure || !strings.Contains(p.Err.Error(), "AuthFailure: AWS was not able to validate") {
 			t.Errorf("old keys: %v", p.Err)
 		}
 	}
@@ -259,7 +260,7 @@ func TestRotatedKeys(t *testing.T) {
 	}
 	c.RemoveKey(accessKey)
 	only(t, ofFile) // with the key that was read
-	if p := only(t, ofFile); classOf(p.Err) != Misconfigured || !strings.Contains(p.Err.Error(), secretFile) {
+	if p := only(t, ofFile); amazon.ClassOf(p.Err) != amazon.Misconfigured || !strings.Contains(p.Err.Error(), secretFile) {
 		t.Errorf("the file is gone: %v", p.Err)
 	}
 }
@@ -281,7 +282,7 @@ func TestWrongClock(t *testing.T) {
 	s := c.build(t, func(o *Options) { o.Regions = []string{"eu-west-1"} })
 	good(t, s)
 	c.Fail(ec2test.Fault{Status: 400, Code: "RequestExpired", Message: "Request has expired."})
-	if p := only(t, s); classOf(p.Err) != RequestExpired || !strings.Contains(p.Err.Error(), "check the clock of this machine") {
+	if p := only(t, s); amazon.ClassOf(p.Err) != amazon.RequestExpired || !strings.Contains(p.Err.Error(), "check the clock of this machine") {
 		t.Errorf("got %v", p.Err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mcp-sd/mcp-sd/sources/amazon"
 	"github.com/mcp-sd/mcp-sd/sources/ec2/ec2test"
 )
 
@@ -16,29 +17,29 @@ func TestFailuresAreToldApart(t *testing.T) {
 	for _, tc := range []struct {
 		status        int
 		code, message string
-		class         Class
+		class         amazon.Class
 		hint          string
 	}{
-		{503, "RequestLimitExceeded", "Request limit exceeded.", Throttled, "raise refresh_interval"},
-		{400, "Throttling", "Rate exceeded", Throttled, "raise refresh_interval"},
-		{400, "RequestExpired", "Request has expired.", RequestExpired, "check the clock of this machine"},
-		{403, "ExpiredToken", "The security token included in the request is expired", ExpiredToken, "renew them where they come from"},
-		{401, "AuthFailure", "AWS was not able to validate the provided access credentials", AuthFailure, "check access_key and secret_key"},
-		{403, "InvalidClientTokenId", "The security token included in the request is invalid.", AuthFailure, "check access_key and secret_key"},
-		{403, "OptInRequired", "You are not subscribed to this service.", AuthFailure, "enable the region"},
-		{403, "UnauthorizedOperation", longDetail, Unauthorized, `allow ec2:DescribeInstances on "*" in an IAM policy`},
-		{403, "AccessDenied", "x", Unauthorized, "allow ec2:DescribeInstances"},
-		{400, "InvalidParameterValue", "The filter 'x' is invalid", Refused, "check filters"},
-		{500, "InternalError", "An internal error has occurred", Unavailable, "asked again soon"},
-		{503, "Unavailable", "The server is overloaded", Unavailable, "asked again soon"},
+		{503, "RequestLimitExceeded", "Request limit exceeded.", amazon.Throttled, "raise refresh_interval"},
+		{400, "Throttling", "Rate exceeded", amazon.Throttled, "raise refresh_interval"},
+		{400, "RequestExpired", "Request has expired.", amazon.RequestExpired, "check the clock of this machine"},
+		{403, "ExpiredToken", "The security token included in the request is expired", amazon.ExpiredToken, "renew them where they come from"},
+		{401, "AuthFailure", "AWS was not able to validate the provided access credentials", amazon.AuthFailure, "check access_key and secret_key"},
+		{403, "InvalidClientTokenId", "The security token included in the request is invalid.", amazon.AuthFailure, "check access_key and secret_key"},
+		{403, "OptInRequired", "You are not subscribed to this service.", amazon.AuthFailure, "enable the region"},
+		{403, "UnauthorizedOperation", longDetail, amazon.Unauthorized, `allow ec2:DescribeInstances on "*" in an IAM policy`},
+		{403, "AccessDenied", "x", amazon.Unauthorized, "allow ec2:DescribeInstances"},
+		{400, "InvalidParameterValue", "The filter 'x' is invalid", amazon.Refused, "check filters"},
+		{500, "InternalError", "An internal error has occurred", amazon.Unavailable, "asked again soon"},
+		{503, "Unavailable", "The server is overloaded", amazon.Unavailable, "asked again soon"},
 	} {
 		c := newCloud(t)
 		t.Setenv("AWS_MAX_ATTEMPTS", "1")
 		c.Fail(ec2test.Fault{Status: tc.status, Code: tc.code, Message: tc.message})
 		err := only(t, c.one(t, nil)).Err
-		var f *Failure
+		var f *amazon.Failure
 		if !errors.As(err, &f) || f.Class != tc.class || f.Reason() != string(tc.class) || f.Code != tc.code {
-			t.Errorf("%s: class %q of %v", tc.code, classOf(err), err)
+			t.Errorf("%s: class %q of %v", tc.code, amazon.ClassOf(err), err)
 			continue
 		}
 		text := err.Error()
@@ -71,8 +72,8 @@ func TestNetworkFailures(t *testing.T) {
 			c.Fail(tc.fault)
 		}
 		err := only(t, c.one(t, tc.edit)).Err
-		if classOf(err) != Unavailable || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: class %q of %v", name, classOf(err), err)
+		if amazon.ClassOf(err) != amazon.Unavailable || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: class %q of %v", name, amazon.ClassOf(err), err)
 		}
 		if strings.Contains(err.Error(), secretKey) {
 			t.Errorf("%s: the secret key is in %v", name, err)

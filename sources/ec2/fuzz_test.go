@@ -38,7 +38,7 @@ func FuzzAnswer(f *testing.F) {
 		isolate(t)
 		t.Setenv("AWS_MAX_ATTEMPTS", "1")
 		s := newSource(t, o)
-		s.web.aws = answers{answer, status}
+		s.Web.AWS = answers{answer, status}
 		l := s.Discover(t.Context())
 		if err := sourcetest.CheckListing(l, false); err != nil {
 			t.Error(err)

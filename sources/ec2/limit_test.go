@@ -3,17 +3,14 @@ package ec2
 import (
 	"context"
 	"errors"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"golang.org/x/time/rate"
 
+	"github.com/mcp-sd/mcp-sd/sources/amazon"
 	"github.com/mcp-sd/mcp-sd/sources/ec2/ec2test"
-	"github.com/mcp-sd/mcp-sd/sources/httpconfig"
 	"github.com/mcp-sd/mcp-sd/target"
 )
 
@@ -29,16 +26,6 @@ func TestThrottledThenAnswered(t *testing.T) {
 			t.Errorf("%s: %v", name, p.Err)
 		}
 	}
-	retriers := map[any]bool{}
-	for _, p := range s.parts {
-		if _, adaptive := p.retries.RetryerV2.(*retry.AdaptiveMode); !adaptive || p.retries.MaxAttempts() != 5 {
-			t.Errorf("part %s retries with %T, %d times", p.name, p.retries.RetryerV2, p.retries.MaxAttempts())
-		}
-		retriers[p.retries] = true
-	}
-	if len(retriers) != 2 {
-		t.Error("a region that throttles slows down another one")
-	}
 }
 
 // All parts together stay within one limit, retries included.
@@ -47,19 +34,18 @@ func TestOneRateLimit(t *testing.T) {
 	c.Launch(few()...)
 	c.SetZones("us-east-1", map[string]string{"us-east-1a": "use1-az1"})
 	s := c.build(t, nil)
-	l := s.limited.Transport.(limited)
-	if l.limiter.Limit() != 20 || l.limiter.Burst() != 20 {
-		t.Errorf("%v a second, %d at once", l.limiter.Limit(), l.limiter.Burst())
+	if s.Limit.Limit() != 20 || s.Limit.Burst() != 20 {
+		t.Errorf("%v a second, %d at once", s.Limit.Limit(), s.Limit.Burst())
 	}
-	l.limiter = rate.NewLimiter(rate.Every(time.Hour), 3)
-	s.limited.Transport = l
+	s.Limit.SetLimit(rate.Every(time.Hour))
+	s.Limit.SetBurst(3)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	failed := 0
 	for _, p := range s.Discover(ctx).Parts {
 		if p.Err != nil {
 			failed++
-			if classOf(p.Err) != TimedOut || !errors.Is(p.Err, context.DeadlineExceeded) {
+			if amazon.ClassOf(p.Err) != amazon.TimedOut || !errors.Is(p.Err, context.DeadlineExceeded) {
 				t.Errorf("%s: %v", p.Name, p.Err)
 			}
 		}
@@ -76,7 +62,7 @@ func TestTimeIsOverWhileThrottled(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	p := c.one(t, nil).Discover(ctx).Parts[0]
-	if classOf(p.Err) != Throttled || !errors.Is(p.Err, context.DeadlineExceeded) ||
+	if amazon.ClassOf(p.Err) != amazon.Throttled || !errors.Is(p.Err, context.DeadlineExceeded) ||
 		!strings.Contains(p.Err.Error(), "gave up when time was over: listing the instances of us-east-1: RequestLimitExceeded: Request limit exceeded. (") {
 		t.Errorf("got %v", p.Err)
 	}
@@ -98,7 +84,7 @@ func TestTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := parts(t, src.(*Source))
-		if p := got["eu-west-1"]; classOf(p.Err) != TimedOut && classOf(p.Err) != Incomplete || !errors.Is(p.Err, context.DeadlineExceeded) {
+		if p := got["eu-west-1"]; amazon.ClassOf(p.Err) != amazon.TimedOut && amazon.ClassOf(p.Err) != amazon.Incomplete || !errors.Is(p.Err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", name, p.Err)
 		}
 		if p := got["us-east-1"]; p.Err != nil || len(p.Raw) != 3 {
@@ -126,96 +112,4 @@ func TestSilentRegionHoldsUpNoOther(t *testing.T) {
 	if l.Early || len(l.Parts) != 2 || l.Parts[0].Name != "eu-west-1" || l.Parts[0].Err == nil || l.Parts[1].Err != nil {
 		t.Errorf("in the end: %+v", l)
 	}
-}
-
-// One answer is not read without end.
-func TestBodyLimit(t *testing.T) {
-	b := &body{ReadCloser: io.NopCloser(endless{}), left: 10, release: func() {}}
-	n, err := io.Copy(io.Discard, b)
-	if n != 10 || err == nil || !strings.Contains(err.Error(), "larger than 512 MiB") {
-		t.Errorf("read %d bytes: %v", n, err)
-	}
-}
-
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) { return len(p), nil }
-
-// Requests that outlive the call of Discover they were made for end with it.
-func TestRequestsEndWithDiscover(t *testing.T) {
-	c := newCloud(t)
-	c.Fail(ec2test.Fault{Hang: true})
-	w, client, err := newWeb(httpconfig.Copy(Default().HTTPClientConfig))
-	if err != nil {
-		t.Fatal(err)
-	}
-	end := w.during(t.Context())
-	failed := make(chan error)
-	go func() {
-		req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, c.url, http.NoBody)
-		if err == nil {
-			_, err = client.Do(req)
-		}
-		failed <- err
-	}()
-	for len(c.Calls("")) == 0 {
-		select {
-		case err := <-failed:
-			t.Fatal(err)
-		default:
-		}
-	}
-	end()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-}
-
-// The SDK closes a request's body when the answer begins. net/http, which may
-// look for more of it then, must not see that: it would close the connection.
-func TestRequestsOutliveTheSDK(t *testing.T) {
-	w, _, err := newWeb(httpconfig.Copy(Default().HTTPClientConfig))
-	if err != nil {
-		t.Fatal(err)
-	}
-	given := &closing{Reader: strings.NewReader("Action=DescribeInstances")}
-	w.aws = readsLate{given}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://ec2.example.com", given)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := w.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := resp.Body.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-// closing is a body like the SDK's.
-type closing struct {
-	*strings.Reader
-	closed bool
-}
-
-func (c *closing) Close() error { c.closed = true; return nil }
-
-func (c *closing) Read(p []byte) (int, error) {
-	if c.closed {
-		return 0, errors.New("closed")
-	}
-	return c.Reader.Read(p)
-}
-
-// readsLate reads what it sends after the SDK has closed it.
-type readsLate struct{ given *closing }
-
-func (r readsLate) RoundTrip(req *http.Request) (*http.Response, error) {
-	_ = r.given.Close()
-	b, err := io.ReadAll(req.Body)
-	if err != nil || string(b) != "Action=DescribeInstances" {
-		return nil, errors.New("the request was cut off")
-	}
-	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/mcp-sd/mcp-sd/sources/amazon"
 	"github.com/mcp-sd/mcp-sd/target"
 )
 
@@ -25,8 +26,8 @@ type described struct {
 	rejected []target.Rejection
 }
 
-// pages reads all pages. One that is missing fails the whole.
-func (p *part) pages(ctx context.Context) (*listing, error) {
+// List reads all pages. One that is missing fails the whole.
+func (p *part) List(ctx context.Context) (*amazon.Listing, error) {
 	input := &ec2.DescribeInstancesInput{MaxResults: aws.Int32(pageSize), Filters: p.source.filters}
 	var all []described
 	seen := map[string]bool{}
@@ -37,7 +38,7 @@ func (p *part) pages(ctx context.Context) (*listing, error) {
 		}
 		if out.Reservations == nil {
 			// The SDK takes an empty body, and any other XML, for an empty list.
-			return nil, incomplete("the answer has no list of instances")
+			return nil, amazon.Partial("the answer has no list of instances")
 		}
 		if all, err = p.page(ctx, out.Reservations, all); err != nil {
 			return nil, err
@@ -47,7 +48,7 @@ func (p *part) pages(ctx context.Context) (*listing, error) {
 			return gather(all), nil
 		}
 		if seen[token] {
-			return nil, incomplete("the pages go round in a circle")
+			return nil, amazon.Partial("the pages go round in a circle")
 		}
 		seen[token] = true
 		input.NextToken = &token
@@ -61,7 +62,7 @@ func (p *part) page(ctx context.Context, reservations []types.Reservation, all [
 		for i := range r.Instances {
 			inst := &r.Instances[i]
 			if value(inst.InstanceId) == "" {
-				return nil, incomplete("an instance has no id")
+				return nil, amazon.Partial("an instance has no id")
 			}
 			if p.zones.lack(inst) {
 				if err := p.askZones(ctx); err != nil {
@@ -77,15 +78,15 @@ func (p *part) page(ctx context.Context, reservations []types.Reservation, all [
 
 // gather orders what the pages held. An instance that is on two of them, because
 // something was launched meanwhile, is as the later one says.
-func gather(all []described) *listing {
+func gather(all []described) *amazon.Listing {
 	slices.SortStableFunc(all, func(a, b described) int { return strings.Compare(a.id, b.id) })
-	l := &listing{}
+	l := &amazon.Listing{}
 	for i, d := range all {
 		if i+1 < len(all) && all[i+1].id == d.id {
 			continue
 		}
-		l.raws = append(l.raws, d.raws...)
-		l.rejected = append(l.rejected, d.rejected...)
+		l.Raw = append(l.Raw, d.raws...)
+		l.Rejected = append(l.Rejected, d.rejected...)
 	}
 	return l
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mcp-sd/mcp-sd/sources/amazon"
 	"github.com/mcp-sd/mcp-sd/sources/ec2/ec2test"
 	"github.com/mcp-sd/mcp-sd/target"
 )
@@ -114,27 +115,27 @@ func TestLostPages(t *testing.T) {
 	noEnd := strings.TrimSuffix(circle, "</DescribeInstancesResponse>")
 	for name, tc := range map[string]struct {
 		fault ec2test.Fault
-		class Class
+		class amazon.Class
 		text  string
 	}{
-		"dropped":        {ec2test.Fault{Page: 2, Drop: true}, Unavailable, "check the network"},
-		"throttled":      {ec2test.Fault{Page: 2, Status: 503, Code: "RequestLimitExceeded"}, Throttled, "raise refresh_interval"},
-		"cut off":        {ec2test.Fault{Page: 2, Cut: 0.7}, Incomplete, "cut off"},
-		"cut, complete":  {ec2test.Fault{Page: 3, Cut: 0.7, Clean: true}, Incomplete, "cut off"},
-		"last cut":       {ec2test.Fault{Page: 3, Cut: 0.999, Clean: true}, Incomplete, "cut off"},
-		"empty":          {ec2test.Fault{Page: 2, Body: &empty}, Incomplete, "no list of instances"},
-		"another answer": {ec2test.Fault{Page: 2, Body: &other}, Incomplete, "no list of instances"},
-		"no list":        {ec2test.Fault{Page: 2, Body: &nothing}, Incomplete, "no list of instances"},
-		"circle":         {ec2test.Fault{Body: &circle}, Incomplete, "round in a circle"},
-		"no end":         {ec2test.Fault{Page: 2, Body: &noEnd}, Incomplete, "cut off"},
-		"nameless":       {ec2test.Fault{Page: 3, Body: &nameless}, Incomplete, "no id"},
-		"token refused":  {ec2test.Fault{Page: 2, Status: 400, Code: "InvalidNextToken"}, Incomplete, "from the start"},
-		"html":           {ec2test.Fault{Page: 2, Status: 502, Body: &other}, Unavailable, "something other than AWS"},
+		"dropped":        {ec2test.Fault{Page: 2, Drop: true}, amazon.Unavailable, "check the network"},
+		"throttled":      {ec2test.Fault{Page: 2, Status: 503, Code: "RequestLimitExceeded"}, amazon.Throttled, "raise refresh_interval"},
+		"cut off":        {ec2test.Fault{Page: 2, Cut: 0.7}, amazon.Incomplete, "cut off"},
+		"cut, complete":  {ec2test.Fault{Page: 3, Cut: 0.7, Clean: true}, amazon.Incomplete, "cut off"},
+		"last cut":       {ec2test.Fault{Page: 3, Cut: 0.999, Clean: true}, amazon.Incomplete, "cut off"},
+		"empty":          {ec2test.Fault{Page: 2, Body: &empty}, amazon.Incomplete, "no list of instances"},
+		"another answer": {ec2test.Fault{Page: 2, Body: &other}, amazon.Incomplete, "no list of instances"},
+		"no list":        {ec2test.Fault{Page: 2, Body: &nothing}, amazon.Incomplete, "no list of instances"},
+		"circle":         {ec2test.Fault{Body: &circle}, amazon.Incomplete, "round in a circle"},
+		"no end":         {ec2test.Fault{Page: 2, Body: &noEnd}, amazon.Incomplete, "cut off"},
+		"nameless":       {ec2test.Fault{Page: 3, Body: &nameless}, amazon.Incomplete, "no id"},
+		"token refused":  {ec2test.Fault{Page: 2, Status: 400, Code: "InvalidNextToken"}, amazon.Incomplete, "from the start"},
+		"html":           {ec2test.Fault{Page: 2, Status: 502, Body: &other}, amazon.Unavailable, "something other than AWS"},
 	} {
 		mend := c.Fail(tc.fault)
 		p := only(t, s)
-		if len(p.Raw) > 0 || p.Err == nil || classOf(p.Err) != tc.class || !strings.Contains(p.Err.Error(), tc.text) {
-			t.Errorf("%s: %d targets, class %q, error %v", name, len(p.Raw), classOf(p.Err), p.Err)
+		if len(p.Raw) > 0 || p.Err == nil || amazon.ClassOf(p.Err) != tc.class || !strings.Contains(p.Err.Error(), tc.text) {
+			t.Errorf("%s: %d targets, class %q, error %v", name, len(p.Raw), amazon.ClassOf(p.Err), p.Err)
 		}
 		mend()
 	}
@@ -238,7 +239,7 @@ func TestFilters(t *testing.T) {
 		}
 	}
 	p := only(t, c.one(t, func(o *Options) { o.Filters = []Filter{{"no-such", []string{"x"}}} }))
-	if classOf(p.Err) != Refused || !strings.Contains(p.Err.Error(), "The filter 'no-such' is invalid (check filters") {
+	if amazon.ClassOf(p.Err) != amazon.Refused || !strings.Contains(p.Err.Error(), "The filter 'no-such' is invalid (check filters") {
 		t.Errorf("an unknown filter: %v", p.Err)
 	}
 }

@@ -2,12 +2,13 @@ package ec2
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/mcp-sd/mcp-sd/sources/amazon"
 )
 
 // zonesAgain is how long a zone that is unknown, or a permission that is
@@ -46,19 +47,19 @@ func (z *zones) id(p *types.Placement) string {
 func (p *part) askZones(ctx context.Context) error {
 	out, err := p.describeZones(ctx, &ec2.DescribeAvailabilityZonesInput{})
 	if err != nil {
-		f := explain(err, "listing availability zones")
-		answered := f.Code == "" && status(err) >= http.StatusBadRequest
-		if f.Class != Unauthorized && f.Class != Refused && !answered {
+		f := amazon.Explain(err, "listing availability zones")
+		answered := f.Code == "" && amazon.Status(err) >= http.StatusBadRequest
+		if f.Class != amazon.Unauthorized && f.Class != amazon.Refused && !answered {
 			return f
 		}
 		if p.zones.asked.IsZero() {
-			p.log.Warn("no label __meta_ec2_availability_zone_id", "part", p.name, "err", f)
+			p.log.Warn("no label __meta_ec2_availability_zone_id", "part", p.Name, "err", f)
 		}
 		p.zones.asked = time.Now()
 		return nil
 	}
 	if out.AvailabilityZones == nil {
-		return incomplete("the answer about availability zones has none")
+		return amazon.Partial("the answer about availability zones has none")
 	}
 	ids := map[string]string{}
 	for _, z := range out.AvailabilityZones {
@@ -66,11 +67,6 @@ func (p *part) askZones(ctx context.Context) error {
 	}
 	p.zones = zones{ids: ids, asked: time.Now()}
 	return nil
-}
-
-// incomplete is an answer that AWS never gives in whole.
-func incomplete(what string) *Failure {
-	return &Failure{Class: Incomplete, Err: errors.New(what), Hint: "it is asked again soon; if it stays, see what stands between here and AWS"}
 }
 
 // value of a string that may be absent.

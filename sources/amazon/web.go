@@ -1,4 +1,4 @@
-package ec2
+package amazon
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -17,8 +16,8 @@ import (
 )
 
 const (
-	// perSecond and burst bound the questions to EC2 of all parts together.
-	// EC2 refills 20 a second for each account and region, and shares them with
+	// perSecond and burst bound the questions of all parts together. EC2 and ECS
+	// refill 20 a second for each account and region, and share them with
 	// everything else that runs there.
 	perSecond = 20
 	burst     = 20
@@ -27,27 +26,28 @@ const (
 	maxBody = 512 << 20
 )
 
-// web is what all HTTP requests of a source go through. They end with the call
+// Web is what all HTTP requests of a source go through. They end with the call
 // of Discover that they are made for: the SDK fetches credentials in goroutines
 // that no context of ours would end.
 //
 // Metadata services, which hand out credentials on the machine itself, are not
 // reached through the proxy, nor shown the passwords, that the configuration
 // has for AWS.
-type web struct {
-	aws, metadata http.RoundTripper
+type Web struct {
+	AWS      http.RoundTripper // the way to all that is not on the machine itself
+	metadata http.RoundTripper
 
 	mu  sync.Mutex
 	now context.Context // of the call of Discover
 }
 
-// newWeb makes the HTTP client of the configuration.
-func newWeb(c *promconfig.HTTPClientConfig) (*web, *http.Client, error) {
-	client, err := promconfig.NewClientFromConfig(*c, "ec2")
+// newWeb makes the HTTP client of the configuration, for a mechanism.
+func newWeb(c *promconfig.HTTPClientConfig, name string) (*Web, *http.Client, error) {
+	client, err := promconfig.NewClientFromConfig(*c, name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("preparing the HTTP client: %w", err)
 	}
-	w := &web{now: context.Background(), aws: client.Transport, metadata: &http.Transport{
+	w := &Web{now: context.Background(), AWS: client.Transport, metadata: &http.Transport{
 		// Where there is no such service, nothing answers at all.
 		DialContext:           (&net.Dialer{Timeout: time.Second}).DialContext,
 		ResponseHeaderTimeout: time.Second,
@@ -56,17 +56,8 @@ func newWeb(c *promconfig.HTTPClientConfig) (*web, *http.Client, error) {
 	return w, client, nil
 }
 
-// trustBundle has the certificates of AWS_CA_BUNDLE trusted, as AWS' own tools
-// do, unless the configuration has others.
-func (o *Options) trustBundle() {
-	tls := &o.HTTPClientConfig.TLSConfig
-	if tls.CA == "" && tls.CAFile == "" {
-		tls.CAFile = os.Getenv("AWS_CA_BUNDLE")
-	}
-}
-
 // during lets requests through until the returned function is called.
-func (w *web) during(ctx context.Context) (end func()) {
+func (w *Web) during(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	w.set(ctx)
 	return func() {
@@ -75,20 +66,20 @@ func (w *web) during(ctx context.Context) (end func()) {
 	}
 }
 
-func (w *web) set(ctx context.Context) {
+func (w *Web) set(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = ctx
 }
 
-func (w *web) current() context.Context {
+func (w *Web) current() context.Context {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.now
 }
 
 // RoundTrip is that of http.RoundTripper.
-func (w *web) RoundTrip(req *http.Request) (*http.Response, error) {
+func (w *Web) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	during := w.current()
 	// With its cause: an end by timeout must not look like one by mcp-sd's own.
@@ -124,16 +115,16 @@ func detached(req *http.Request) (*http.Request, error) {
 	return req, nil
 }
 
-func (w *web) transport(req *http.Request) http.RoundTripper {
+func (w *Web) transport(req *http.Request) http.RoundTripper {
 	if req.URL.Scheme == "http" && req.Method != http.MethodPost {
 		return w.metadata // AWS itself is asked by POST, or over TLS
 	}
-	return w.aws
+	return w.AWS
 }
 
 // CloseIdleConnections lets http.Client reach the connections.
-func (w *web) CloseIdleConnections() {
-	for _, rt := range []http.RoundTripper{w.aws, w.metadata} {
+func (w *Web) CloseIdleConnections() {
+	for _, rt := range []http.RoundTripper{w.AWS, w.metadata} {
 		if c, ok := rt.(interface{ CloseIdleConnections() }); ok {
 			c.CloseIdleConnections()
 		}

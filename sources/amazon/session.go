@@ -1,12 +1,10 @@
-package ec2
+package amazon
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,9 +22,9 @@ import (
 // share it. It is read when it is needed, and anew after AWS refused it: keys
 // are rotated, in files and elsewhere, under a program that runs for months.
 type session struct {
-	opts *Options
-	http *http.Client
-	log  *slog.Logger
+	access *Access
+	http   *http.Client
+	log    *slog.Logger
 
 	mu   sync.Mutex
 	read *aws.Config // nil: not yet
@@ -68,7 +66,7 @@ func (s *session) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if err == nil {
 		return c, nil
 	}
-	f := explain(err, "getting credentials")
+	f := Explain(err, "getting credentials")
 	if ctx.Err() == nil && f.Code == "" {
 		f.Class, f.Hint = NoCredentials, "give the instance a role, or set access_key and secret_key, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
 	}
@@ -81,17 +79,17 @@ func (s *session) load(ctx context.Context) (aws.Config, error) {
 	with := append(s.chain(metadata),
 		config.WithAppID("mcp-sd"),
 		config.WithLogger(quiet(s.log)),
-		config.WithDefaultRegion(s.opts.regions()[0]), // for the chain alone: it may have to ask STS
+		config.WithDefaultRegion(s.access.AllRegions()[0]), // for the chain alone: it may have to ask STS
 	)
-	if s.opts.Profile != "" {
-		with = append(with, config.WithSharedConfigProfile(s.opts.Profile))
+	if s.access.Profile != "" {
+		with = append(with, config.WithSharedConfigProfile(s.access.Profile))
 	}
-	if s.opts.AccessKey != "" {
-		secret, err := s.opts.secretKey()
+	if s.access.AccessKey != "" {
+		secret, err := s.access.secretKey()
 		if err != nil {
 			return aws.Config{}, &Failure{Class: Misconfigured, Hint: "write the secret key into the file", Err: err}
 		}
-		with = append(with, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.opts.AccessKey, secret, "")))
+		with = append(with, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.access.AccessKey, secret, "")))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, with...)
 	if err != nil {
@@ -134,22 +132,6 @@ func (s *session) chain(metadata *late) []func(*config.LoadOptions) error {
 // is part of.
 type late struct{ *imds.Client }
 
-// secretKey returns the secret key, wherever it is written.
-func (o *Options) secretKey() (string, error) {
-	if o.SecretKeyFile == "" {
-		return string(o.SecretKey), nil
-	}
-	b, err := os.ReadFile(o.SecretKeyFile)
-	if err != nil {
-		return "", fmt.Errorf("reading the secret key: %w", err)
-	}
-	key := strings.TrimSpace(string(b))
-	if key == "" {
-		return "", fmt.Errorf("%s is empty: write the secret key into it", o.SecretKeyFile)
-	}
-	return key, nil
-}
-
 // ownRegion is the region where none was configured: that of the environment
 // or the profile, else that of the instance which mcp-sd runs on.
 func ownRegion(ctx context.Context, cfg aws.Config) (string, error) {
@@ -180,7 +162,7 @@ type explained struct {
 func (e explained) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := e.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return c, explain(err, e.doing)
+		return c, Explain(err, e.doing)
 	}
 	return c, nil
 }

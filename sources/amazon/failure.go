@@ -1,4 +1,4 @@
-package ec2
+package amazon
 
 import (
 	"context"
@@ -59,8 +59,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Reason is the class, for a metric that knows no mechanism.
 func (f *Failure) Reason() string { return string(f.Class) }
 
-// classOf returns the class of an error that explain has seen.
-func classOf(err error) Class {
+// ClassOf returns the class of an error that Explain has seen.
+func ClassOf(err error) Class {
 	var f *Failure
 	if errors.As(err, &f) {
 		return f.Class
@@ -68,9 +68,9 @@ func classOf(err error) Class {
 	return ""
 }
 
-// explain makes a Failure of whatever the SDK returns. It leaves out of the
+// Explain makes a Failure of whatever the SDK returns. It leaves out of the
 // text what nobody can act on.
-func explain(err error, doing string) *Failure {
+func Explain(err error, doing string) *Failure {
 	var known *Failure
 	if errors.As(err, &known) {
 		return &Failure{Class: known.Class, Code: known.Code, Text: doing + ": " + known.Error(), Err: err}
@@ -88,7 +88,7 @@ func explain(err error, doing string) *Failure {
 		if msg := api.ErrorMessage(); msg != f.Code {
 			f.Text += ": " + short(msg)
 		}
-		f.Class, f.Hint = said(api.ErrorCode(), operation(err), status(err))
+		f.Class, f.Hint = said(api.ErrorCode(), operation(err), Status(err))
 	default:
 		f.describe(err)
 	}
@@ -150,8 +150,8 @@ func (f *Failure) describe(err error) {
 		f.Hint = "it is asked again soon; if it stays, see what stands between here and AWS"
 	case errors.As(err, &dns):
 		f.Class, f.Hint = Unavailable, "check the name of the region, endpoint, and this machine's resolver"
-	case status(err) >= http.StatusBadRequest:
-		f.Class, f.Text = Unavailable, fmt.Sprintf("status %d, and not in AWS' words: %s", status(err), f.Text)
+	case Status(err) >= http.StatusBadRequest:
+		f.Class, f.Text = Unavailable, fmt.Sprintf("status %d, and not in AWS' words: %s", Status(err), f.Text)
 		f.Hint = "check endpoint and proxy_url: something other than AWS has answered"
 	default:
 		f.Class, f.Hint = Unavailable, "check the network, endpoint and proxy_url"
@@ -172,8 +172,8 @@ func operation(err error) string {
 	return name
 }
 
-// status of the answer, 0 if there was none.
-func status(err error) int {
+// Status of the answer, 0 if there was none.
+func Status(err error) int {
 	var answered interface{ HTTPStatusCode() int }
 	if errors.As(err, &answered) {
 		return answered.HTTPStatusCode()
@@ -207,4 +207,9 @@ func short(msg string) string {
 		msg = strings.ToValidUTF8(msg[:most], "") + "…"
 	}
 	return msg
+}
+
+// Partial is an answer that AWS never gives in whole.
+func Partial(what string) *Failure {
+	return &Failure{Class: Incomplete, Err: errors.New(what), Hint: "it is asked again soon; if it stays, see what stands between here and AWS"}
 }
