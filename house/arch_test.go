@@ -28,6 +28,7 @@ var rooms = []room{
 	{"sources/filesd", []string{"target"}, "a format, no mechanism"},
 	{"sources/amazon", []string{"target", "sources/httpconfig"}, "what mechanisms for Amazon's services share"},
 	{"sources/ec2", []string{"target", "sources/amazon"}, "a mechanism knows no other mechanism"},
+	{"sources/ecs", []string{"target", "sources/amazon"}, "a mechanism knows no other mechanism"},
 	{"sources/static", []string{"target", "sources/filesd"}, "a mechanism knows no other mechanism"},
 	{"sources/exec", []string{"target", "sources/filesd"}, "a mechanism knows no other mechanism"},
 	{"sources/*", []string{"target", "sources/httpconfig"}, "a mechanism knows no other room, and no other mechanism"},

@@ -48,6 +48,8 @@ func limits() map[string]limit {
 		"writer.Output.Shards":                   {min: number(1), max: number(1000)},
 		"consul.Options.Scheme":                  {enum: scheme},
 		"ec2.Options.Address":                    {enum: []string{"private_ip", "public_ip", "private_dns", "public_dns", "ipv6"}},
+		"ecs.Options.RequestConcurrency":         {min: number(1)},
+		"ecs.DockerLabel.PortLabel":              {required: true},
 		"exec.Options.Command":                   {required: true, atLeast: 1},
 		"exec.Options.Env":                       {names: labelName},
 		"config.TLSConfig.MinVersion":            {enum: versions()},

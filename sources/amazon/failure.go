@@ -88,7 +88,7 @@ func Explain(err error, doing string) *Failure {
 		if msg := api.ErrorMessage(); msg != f.Code {
 			f.Text += ": " + short(msg)
 		}
-		f.Class, f.Hint = said(api.ErrorCode(), operation(err), Status(err))
+		f.Class, f.Hint = said(api.ErrorCode(), callOf(err), Status(err))
 	default:
 		f.describe(err)
 	}
@@ -97,9 +97,9 @@ func Explain(err error, doing string) *Failure {
 }
 
 // said classifies what AWS says, and knows what to do about it.
-func said(code, operation string, status int) (Class, string) {
+func said(code string, in call, status int) (Class, string) {
 	if _, ok := retry.DefaultThrottleErrorCodes[code]; ok {
-		return Throttled, "AWS limits calls for each account and region, whoever makes them: raise refresh_interval, narrow filters down, or see in CloudTrail who else calls"
+		return Throttled, "AWS limits calls for each account and region, whoever makes them: raise refresh_interval, ask for less (filters, clusters), or see in CloudTrail who else calls"
 	}
 	switch code {
 	case "RequestExpired", "RequestTimeTooSkewed":
@@ -113,22 +113,25 @@ func said(code, operation string, status int) (Class, string) {
 	case "InvalidClientTokenId", "UnrecognizedClientException", "MissingAuthenticationToken", "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature":
 		return AuthFailure, "check access_key and secret_key, or the credentials of the machine, and its clock"
 	case "UnauthorizedOperation", "AccessDenied", "AccessDeniedException":
-		return Unauthorized, permission(operation)
+		return Unauthorized, in.permission()
 	case "InvalidNextToken", "InvalidPaginationToken":
 		return Incomplete, "the pages do not belong together: it is asked from the start again"
 	}
 	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented || code == "InternalError" || code == "Unavailable" || code == "ServiceUnavailable" {
 		return Unavailable, "a failure of AWS: it is asked again soon, see health.aws.amazon.com"
 	}
-	if operation == "DescribeInstances" {
+	switch in.service {
+	case "EC2":
 		return Refused, "check filters and endpoint"
+	case "ECS":
+		return Refused, "check clusters and endpoint"
 	}
 	return Refused, "check the role and who may assume it"
 }
 
 // permission names what IAM has to allow.
-func permission(operation string) string {
-	switch operation {
+func (c call) permission() string {
+	switch c.operation {
 	case "AssumeRole":
 		return "allow sts:AssumeRole on the role to whom mcp-sd runs as, and allow that one, with the external_id, in the role's trust policy"
 	case "AssumeRoleWithWebIdentity":
@@ -136,7 +139,7 @@ func permission(operation string) string {
 	case "":
 		return "allow it in IAM"
 	}
-	return `allow ec2:` + operation + ` on "*" in an IAM policy of the user or role, and see that no organisation's policy denies it`
+	return "allow " + strings.ToLower(c.service) + ":" + c.operation + ` on "*" in an IAM policy of the user or role, and see that no organisation's policy denies it`
 }
 
 // describe is for errors in which AWS says nothing.
@@ -145,7 +148,7 @@ func (f *Failure) describe(err error) {
 	var dns *net.DNSError
 	f.Text = short(innermost(err).Error())
 	switch {
-	case errors.As(err, &decoding):
+	case errors.As(err, &decoding) && Status(err) < http.StatusBadRequest:
 		f.Class, f.Text = Incomplete, "the answer is damaged or was cut off: "+f.Text
 		f.Hint = "it is asked again soon; if it stays, see what stands between here and AWS"
 	case errors.As(err, &dns):
@@ -158,18 +161,20 @@ func (f *Failure) describe(err error) {
 	}
 }
 
-// operation is the innermost call that failed: credentials are fetched by calls
+// call is an operation of one of AWS' services.
+type call struct{ service, operation string }
+
+// callOf is the innermost call that failed: credentials are fetched by calls
 // inside calls.
-func operation(err error) string {
-	name := ""
+func callOf(err error) (c call) {
 	for err != nil {
 		var op *smithy.OperationError
 		if !errors.As(err, &op) {
 			break
 		}
-		name, err = op.OperationName, op.Err
+		c, err = call{op.ServiceID, op.OperationName}, op.Err
 	}
-	return name
+	return c
 }
 
 // Status of the answer, 0 if there was none.

@@ -107,7 +107,7 @@ func (p *Part) try(ctx context.Context) (*Listing, error) {
 	if err := p.connect(ctx); err != nil {
 		return nil, Explain(err, "preparing to ask "+p.Name)
 	}
-	p.retries.last = nil
+	p.retries.remember(nil)
 	l, err := p.lister.List(ctx)
 	if err == nil {
 		return l, nil
@@ -116,7 +116,7 @@ func (p *Part) try(ctx context.Context) (*Listing, error) {
 	if p.role != "" {
 		doing += " as " + p.role
 	}
-	if before := p.retries.last; before != nil && ctx.Err() != nil {
+	if before := p.retries.before(); before != nil && ctx.Err() != nil {
 		f := Explain(before, doing)
 		f.Text, f.Err = "gave up when time was over: "+f.Text, ctx.Err()
 		return nil, f

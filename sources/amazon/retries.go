@@ -1,6 +1,7 @@
 package amazon
 
 import (
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,6 +18,8 @@ const (
 // answer to why.
 type retries struct {
 	aws.RetryerV2
+
+	mu   sync.Mutex // questions of one part may be under way side by side
 	last error
 }
 
@@ -32,7 +35,20 @@ func newRetries() *retries {
 func (r *retries) IsErrorRetryable(err error) bool {
 	again := r.RetryerV2.IsErrorRetryable(err)
 	if again {
-		r.last = err
+		r.remember(err)
 	}
 	return again
+}
+
+func (r *retries) remember(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = err
+}
+
+// before is what was retried for last; nil: nothing yet.
+func (r *retries) before() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
 }

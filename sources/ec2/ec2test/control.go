@@ -12,6 +12,8 @@ import (
 //
 //	PUT    /fake/instances   a list of Instance: launched, or replaced by id
 //	DELETE /fake/instances?id=ID
+//	PUT    /fake/ecs         an ECS: added, or replaced by name
+//	DELETE /fake/tasks?id=ID stops a task
 //	PUT    /fake/keys        {"AccessKey": …, "Secret": …, "Account": …}
 //	PUT    /fake/roles       a Role
 //	DELETE /fake/roles?arn=ARN   revokes it, and its sessions
@@ -27,6 +29,8 @@ func (s *Server) Control() http.Handler {
 	mux.Handle("/", s)
 	mux.HandleFunc("PUT /fake/instances", put(func(list []Instance) { s.Launch(list...) }))
 	mux.HandleFunc("DELETE /fake/instances", func(_ http.ResponseWriter, r *http.Request) { s.Forget(r.FormValue("id")) })
+	mux.HandleFunc("PUT /fake/ecs", put(s.Run))
+	mux.HandleFunc("DELETE /fake/tasks", func(_ http.ResponseWriter, r *http.Request) { s.Stop(r.FormValue("id")) })
 	mux.HandleFunc("PUT /fake/keys", put(func(k struct{ AccessKey, Secret, Account string }) { s.AddKey(k.AccessKey, k.Secret, k.Account) }))
 	mux.HandleFunc("PUT /fake/roles", put(s.AddRole))
 	mux.HandleFunc("DELETE /fake/roles", func(_ http.ResponseWriter, r *http.Request) { s.Revoke(r.FormValue("arn")) })

@@ -125,6 +125,9 @@ func readToken(s string) *pageToken {
 // describeInstances lists one page.
 func (s *Server) describeInstances(q *query) *answer {
 	filters := q.filters()
+	if tooMany(filters) {
+		return q.fail(http.StatusBadRequest, "FilterLimitExceeded", "The maximum number of filter values specified on a single call is 200")
+	}
 	for _, f := range filters {
 		if !f.knows() {
 			return q.fail(http.StatusBadRequest, "InvalidParameterValue", "The filter '"+f.name+"' is invalid")

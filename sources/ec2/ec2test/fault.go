@@ -11,7 +11,7 @@ import (
 // stands for any.
 type Fault struct {
 	Account, Region, Action string
-	Page                    int // of DescribeInstances, from 1 on
+	Page                    int // of what has pages, from 1 on
 	Times                   int // 0: until it is mended
 
 	// How: the first that is set.
@@ -85,7 +85,7 @@ func (s *Server) serveFault(w http.ResponseWriter, r *http.Request, q *query, f 
 	case f.Code != "":
 		q.fail(f.Status, f.Code, f.Message).write(w)
 	case f.Body != nil:
-		a = &answer{f.Status, *f.Body}
+		a = &answer{status: f.Status, body: *f.Body, json: a.json}
 		if a.status == 0 {
 			a.status = http.StatusOK
 		}
@@ -98,7 +98,7 @@ func (s *Server) serveFault(w http.ResponseWriter, r *http.Request, q *query, f 
 }
 
 func (f *Fault) cut(w http.ResponseWriter, a *answer) {
-	(&answer{a.status, a.body[:int(float64(len(a.body))*f.Cut)]}).write(w)
+	(&answer{a.status, a.body[:int(float64(len(a.body))*f.Cut)], a.json}).write(w)
 	if !f.Clean {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)

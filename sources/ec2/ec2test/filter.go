@@ -29,6 +29,18 @@ func (q *query) filters() []filter {
 	}
 }
 
+// mostValues is how many values the filters of one question may have.
+const mostValues = 200
+
+// tooMany reports whether the filters have more values than EC2 takes.
+func tooMany(filters []filter) bool {
+	n := 0
+	for _, f := range filters {
+		n += len(f.values)
+	}
+	return n > mostValues
+}
+
 // knows reports whether EC2 has the filter, as far as it is played here.
 func (f filter) knows() bool {
 	_, ok := f.fields(&Instance{})

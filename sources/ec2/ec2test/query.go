@@ -16,14 +16,18 @@ const (
 	stsVersion = "2011-06-15"
 )
 
+// jsonType is the Content-Type that ECS speaks.
+const jsonType = "application/x-amz-json-1.1"
+
 // query is one question.
 type query struct {
 	form    url.Values
-	service string // ec2 or sts
+	service string // ec2, sts or ecs
 	region  string
 	host    string
 	key     key
-	token   *pageToken // of DescribeInstances
+	token   *pageToken // of what has pages
+	ecs     ecsInput
 }
 
 func (q *query) call() Call {
@@ -44,10 +48,15 @@ func (q *query) call() Call {
 type answer struct {
 	status int
 	body   string
+	json   bool
 }
 
 func (a *answer) write(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
+	contentType := "text/xml;charset=UTF-8"
+	if a.json {
+		contentType = jsonType
+	}
+	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)
 }
@@ -58,7 +67,7 @@ func render(document any) *answer {
 	if err != nil {
 		panic(err) // a type of ours that XML does not have
 	}
-	return &answer{http.StatusOK, `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + string(b)}
+	return &answer{status: http.StatusOK, body: `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + string(b)}
 }
 
 // The two shapes of errors.
@@ -80,6 +89,9 @@ type (
 
 // fail is an error in the words of the service that was asked.
 func (q *query) fail(status int, code, message string) *answer {
+	if q.service == "ecs" {
+		return q.failJSON(status, code, message)
+	}
 	var a *answer
 	if q.service == "sts" {
 		fault := "Sender"
@@ -95,7 +107,7 @@ func (q *query) fail(status int, code, message string) *answer {
 }
 
 // regionalHost finds the region in the names of EC2's and STS' endpoints.
-var regionalHost = regexp.MustCompile(`^(ec2|sts)(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com|api\.aws)(:[0-9]+)?$`)
+var regionalHost = regexp.MustCompile(`^(ec2|sts|ecs)(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com|api\.aws)(:[0-9]+)?$`)
 
 // window is how far the clock of who asks may be off.
 const window = 15 * time.Minute
@@ -107,7 +119,12 @@ func (s *Server) read(r *http.Request) (*query, *answer) {
 	if err != nil {
 		return q, q.fail(http.StatusBadRequest, "MalformedRequest", err.Error())
 	}
-	if q.form, err = url.ParseQuery(string(body)); err != nil || r.Method != http.MethodPost ||
+	if r.Header.Get("Content-Type") == jsonType {
+		q.service = "ecs"
+		if failed := q.readECS(r, body); failed != nil {
+			return q, failed
+		}
+	} else if q.form, err = url.ParseQuery(string(body)); err != nil || r.Method != http.MethodPost ||
 		!strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return q, q.fail(http.StatusBadRequest, "MalformedQueryString", "The query string is malformed.")
 	}
@@ -119,6 +136,9 @@ func (s *Server) read(r *http.Request) (*query, *answer) {
 	if err != nil {
 		return q, q.fail(http.StatusUnauthorized, "AuthFailure", "AWS was not able to validate the provided access credentials")
 	}
+	if (sig.service == "ecs") != (q.service == "ecs") {
+		return q, q.unknownKey()
+	}
 	q.service, q.region = sig.service, sig.region
 	q.token = readToken(q.form.Get("NextToken"))
 	if failed := q.version(); failed != nil {
@@ -128,6 +148,9 @@ func (s *Server) read(r *http.Request) (*query, *answer) {
 }
 
 func (q *query) version() *answer {
+	if q.service == "ecs" {
+		return nil // its version is in the name of the action
+	}
 	want := ec2Version
 	if q.service == "sts" {
 		want = stsVersion
@@ -154,24 +177,47 @@ func (s *Server) authenticate(q *query, r *http.Request, sig signature, body []b
 		}
 		return q.unknownKey()
 	case sig.at.Sub(s.now()).Abs() > window:
-		return q.expired("Request has expired.")
+		return q.late()
 	case !k.expires.IsZero() && !s.now().Before(k.expires):
 		return q.expired("The security token included in the request is expired")
 	case k.revoked:
-		return q.fail(http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation. User: "+k.arn+" is not authorized to perform: "+q.service+":"+q.form.Get("Action")+" with an explicit deny in an identity-based policy.")
+		return q.denied(k)
 	}
 	return nil
 }
 
+// denied is for a key that may not do this, or not any more.
+func (q *query) denied(k key) *answer {
+	text := "User: " + k.arn + " is not authorized to perform: " + q.service + ":" + q.form.Get("Action") + " with an explicit deny in an identity-based policy."
+	if q.service == "ecs" {
+		return q.fail(http.StatusBadRequest, "AccessDeniedException", text)
+	}
+	return q.fail(http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation. "+text)
+}
+
+// late is for a question from a machine whose clock is wrong.
+func (q *query) late() *answer {
+	if q.service == "ecs" {
+		return q.fail(http.StatusBadRequest, "InvalidSignatureException", "Signature expired: it is now earlier than the time of the server.")
+	}
+	return q.expired("Request has expired.")
+}
+
 func (q *query) unknownKey() *answer {
-	if q.service == "sts" {
+	switch q.service {
+	case "ecs":
+		return q.fail(http.StatusBadRequest, "UnrecognizedClientException", "The security token included in the request is invalid.")
+	case "sts":
 		return q.fail(http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid.")
 	}
 	return q.fail(http.StatusUnauthorized, "AuthFailure", "AWS was not able to validate the provided access credentials")
 }
 
 func (q *query) expired(message string) *answer {
-	if q.service == "sts" {
+	switch q.service {
+	case "ecs":
+		return q.fail(http.StatusBadRequest, "ExpiredTokenException", message)
+	case "sts":
 		return q.fail(http.StatusForbidden, "ExpiredToken", message)
 	}
 	return q.fail(http.StatusBadRequest, "RequestExpired", message)

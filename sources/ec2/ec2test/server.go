@@ -1,8 +1,9 @@
-// Package ec2test is a small Amazon EC2 for tests: it answers the real Query
-// protocol over HTTP, with what STS and an instance's metadata service have to
-// say as well, and can be told to fail in the ways that the real ones do.
+// Package ec2test is a small Amazon EC2 for tests, and an ECS on top of it: it
+// answers the real Query protocol of the one and the JSON protocol of the other
+// over HTTP, with what STS and an instance's metadata service have to say as
+// well, and can be told to fail in the ways that the real ones do.
 //
-// It knows what a lister of instances needs and nothing more. The caveat: it
+// It knows what a lister of instances and tasks needs and nothing more. The caveat: it
 // follows the public API reference, and its own tests hold it against that; but
 // it is not the real EC2, whose quirks it has only where they are documented.
 package ec2test
@@ -18,7 +19,7 @@ import (
 )
 
 // Server is an AWS with instances, keys and roles in it. It is an http.Handler
-// for everything at once: EC2 and STS by POST, the metadata service below
+// for everything at once: EC2, ECS and STS by POST, the metadata service below
 // /latest/. The region and the service are those that a request was signed for.
 type Server struct {
 	// Now is the time of the server; nil is time.Now.
@@ -33,6 +34,7 @@ type Server struct {
 	keys      map[string]key
 	roles     map[string]Role
 	webTokens map[string]bool
+	ecs       things
 	machine   Machine
 	imds      map[string]time.Time // tokens of the metadata service, until when
 	faults    []*Fault
@@ -42,7 +44,7 @@ type Server struct {
 // Call is a question that arrived.
 type Call struct {
 	Action, Account, Region, Host string
-	Page                          int // of DescribeInstances, from 1 on
+	Page                          int // of what has pages, from 1 on
 	MaxResults                    string
 	Filters                       map[string][]string
 }
@@ -55,6 +57,7 @@ func New() *Server {
 		keys:      map[string]key{},
 		roles:     map[string]Role{},
 		webTokens: map[string]bool{},
+		ecs:       newThings(),
 		imds:      map[string]time.Time{},
 	}
 }
@@ -100,11 +103,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) answer(q *query) *answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if q.service == "ecs" {
+		return s.answerECS(q)
+	}
 	switch q.service + " " + q.form.Get("Action") {
 	case "ec2 DescribeInstances":
 		return s.describeInstances(q)
 	case "ec2 DescribeAvailabilityZones":
 		return s.describeZones(q)
+	case "ec2 DescribeNetworkInterfaces":
+		return s.describeInterfaces(q)
 	case "sts AssumeRole":
 		return s.assumeRole(q)
 	case "sts AssumeRoleWithWebIdentity":

@@ -1,0 +1,4 @@
+package ecs
+
+// Isolate is for the tests from outside.
+var Isolate = isolate
