@@ -70,8 +70,8 @@ func ask[I, O, F any](ctx context.Context, p *part, call func(context.Context, *
 	}
 }
 
-// List lists the tasks of all clusters of the part. One that fails fails the
-// whole.
+// List is that of amazon.Lister: of all clusters of the part. One that fails is a
+// failure of the whole.
 func (p *part) List(ctx context.Context) (*amazon.Listing, error) {
 	clusters, err := p.clusters(ctx)
 	if err != nil {

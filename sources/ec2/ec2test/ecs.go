@@ -3,9 +3,9 @@ package ec2test
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,7 +32,7 @@ func (q *query) readECS(r *http.Request, body []byte) *answer {
 		return q.fail(http.StatusBadRequest, "SerializationException", err.Error())
 	}
 	if q.ecs.MaxResults != nil {
-		q.form.Set("MaxResults", fmt.Sprint(*q.ecs.MaxResults))
+		q.form.Set("MaxResults", strconv.Itoa(*q.ecs.MaxResults))
 	}
 	q.form.Set("NextToken", q.ecs.NextToken)
 	return nil
