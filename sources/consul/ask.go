@@ -36,6 +36,9 @@ type query struct {
 	dc     *datacenter
 	at     cursor
 	vital  bool               // waits whatever the number of connections is
+	merged bool               // with what Consul's configuration entries say
+	local  bool               // an agent's own knowledge, which no leader vouches for
+	health bool               // the status of the answer tells of the service's health
 	read   func([]byte) error // decodes the answer, whose bytes are not its own; where it can't, the next server is asked
 }
 
@@ -147,10 +150,10 @@ func (s *Source) press(ctx context.Context, k int, token string, q query) (a ans
 
 // once puts the question once.
 func (s *Source) once(ctx context.Context, k int, token string, q query) (answer, error) {
-	e := &exchange{tags: q.tags, bodies: &s.bodies}
+	e := &exchange{tags: q.tags, health: q.health, bodies: &s.bodies}
 	defer e.release()
 	meta, err := s.servers[k].get(ctx, q.path, e, s.queryOptions(q, token))
-	if err == nil {
+	if err == nil && !q.local {
 		err = s.checkMeta(meta)
 	}
 	if err == nil {
@@ -161,7 +164,7 @@ func (s *Source) once(ctx context.Context, k int, token string, q query) (answer
 	}
 	return answer{
 		at:       q.at.next(meta.LastIndex),
-		filtered: meta.ResultsFilteredByACLs,
+		filtered: e.filtered,
 		streamed: meta.QueryBackend == api.QueryBackendStreaming,
 		open:     meta.DefaultACLPolicy == "allow",
 	}, nil
@@ -170,11 +173,14 @@ func (s *Source) once(ctx context.Context, k int, token string, q query) (answer
 func (s *Source) queryOptions(q query, token string) *api.QueryOptions {
 	o := &api.QueryOptions{
 		Datacenter: q.dc.query(),
+		Peer:       q.dc.peer,
 		AllowStale: s.opts.AllowStale,
 		NodeMeta:   s.opts.NodeMeta,
 		Filter:     q.filter,
 		WaitIndex:  q.at.index,
 		Token:      token,
+
+		MergeCentralConfig: q.merged,
 	}
 	if q.at.index > 0 {
 		o.WaitTime = waitTime

@@ -16,6 +16,9 @@ type selection struct {
 
 // catalog asks which services of dc there are to list, from *at on.
 func (s *Source) catalog(ctx context.Context, dc *datacenter, at *cursor) (selection, error) {
+	if dc.peer != "" {
+		return s.importedServices(ctx, dc)
+	}
 	asked := *at
 	*at = cursor{} // unless all goes well
 	var sel selection
@@ -74,13 +77,7 @@ func (s *Source) wants(name string, tags []string) bool {
 	case len(s.opts.Services) > 0 && !slices.Contains(s.opts.Services, name):
 		return false
 	}
-	for _, want := range s.opts.Tags {
-		// Consul compares tags so, when it is asked for the instances.
-		if !slices.ContainsFunc(tags, func(t string) bool { return strings.EqualFold(t, want) }) {
-			return false
-		}
-	}
-	return true
+	return hasTags(tags, s.opts.Tags)
 }
 
 // confirm asks about each service that a filtered catalogue lacks: it is gone

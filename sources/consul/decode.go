@@ -17,16 +17,27 @@ import (
 
 // listing is what one service was last heard to consist of.
 type listing struct {
-	raws   []target.Raw // sorted
-	heard  []heard      // in the order of the answer
-	serial int          // grows with every change of raws
+	raws     []target.Raw       // sorted
+	rejected []target.Rejection // in the order of the answer
+	heard    []heard            // in the order of the answer
+	serial   int                // grows with every change of raws or rejected
 }
 
 // heard is an entry of an answer, and what became of it.
 type heard struct {
 	imprint
-	raw target.Raw
+	described
 }
+
+// described is what becomes of an entry: targets, or none and the reason, or
+// neither where it is not selected.
+type described struct {
+	raws     []target.Raw
+	rejected *target.Rejection
+}
+
+// one is an entry that is a single target.
+func one(raw target.Raw) described { return described{raws: []target.Raw{raw}} }
 
 // imprint stands for the bytes of an entry that was decoded before. Two of a
 // million entries share one by chance in less than one in ten million answers,
@@ -41,7 +52,7 @@ type imprint struct {
 // follows what changed in it.
 type reader struct {
 	seed     maphash.Seed
-	describe func(*entry) (target.Raw, error)
+	describe func(*entry) (described, error)
 }
 
 // read returns the listing that the answer holds, or an error and nothing.
@@ -53,12 +64,15 @@ func (r reader) read(body []byte, last listing) (listing, error) {
 	if !a.differs && len(a.next) == len(a.last) {
 		return last, nil
 	}
-	next := listing{raws: make([]target.Raw, len(a.next)), heard: a.next, serial: last.serial + 1}
-	for i, h := range a.next {
-		next.raws[i] = h.raw
+	next := listing{raws: make([]target.Raw, 0, len(a.next)), heard: a.next, serial: last.serial + 1}
+	for _, h := range a.next {
+		next.raws = append(next.raws, h.raws...)
+		if h.rejected != nil {
+			next.rejected = append(next.rejected, *h.rejected)
+		}
 	}
 	slices.SortFunc(next.raws, compare)
-	if same(next.raws, last.raws) {
+	if same(next.raws, last.raws) && slices.Equal(next.rejected, last.rejected) {
 		next.raws, next.serial = last.raws, last.serial // the output of a check changed, say
 	}
 	return next, nil
@@ -91,9 +105,9 @@ func (a *reading) take(b []byte) (int, error) {
 	}
 	h := heard{imprint: imprint{maphash.Bytes(a.seed, b[:n]), n}}
 	if i, ok := a.find(h.imprint); ok {
-		a.at, h.raw = i+1, a.last[i].raw
+		a.at, h.described = i+1, a.last[i].described
 	} else {
-		if h.raw, err = a.decode(b[:n]); err != nil {
+		if h.described, err = a.decode(b[:n]); err != nil {
 			return 0, fmt.Errorf("instance %d: %w", len(a.next)+1, err)
 		}
 		a.at++ // it stands for the one that was here, more often than before it
@@ -114,10 +128,10 @@ func (a *reading) find(key imprint) (int, bool) {
 	return i, ok
 }
 
-func (r reader) decode(object []byte) (target.Raw, error) {
+func (r reader) decode(object []byte) (described, error) {
 	var e entry
 	if err := json.Unmarshal(object, &e); err != nil {
-		return target.Raw{}, err
+		return described{}, err
 	}
 	return r.describe(&e)
 }

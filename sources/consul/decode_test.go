@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/hashicorp/consul/api"
-
-	"github.com/mcp-sd/mcp-sd/target"
 )
 
 func body(t testing.TB, entries ...*api.ServiceEntry) []byte {
@@ -36,9 +34,10 @@ func entryOf(t testing.TB, e *api.ServiceEntry) *entry {
 
 // counting decodes, and counts the entries that it looked into.
 func counting(n *int) reader {
-	return reader{seed: maphash.MakeSeed(), describe: func(e *entry) (target.Raw, error) {
+	return reader{seed: maphash.MakeSeed(), describe: func(e *entry) (described, error) {
 		*n++
-		return e.describe("dc1", "web", ",")
+		raw, err := e.describe("dc1", "web", ",")
+		return one(raw), err
 	}}
 }
 

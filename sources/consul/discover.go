@@ -37,7 +37,7 @@ func sortParts(parts []target.Part) {
 func (s *Source) discover(ctx context.Context, dc *datacenter) []target.Part {
 	names := sorted(s.opts.Services)
 	var parts []target.Part
-	if s.opts.needsCatalog() {
+	if s.looksUp(dc) {
 		sel, err := s.catalog(ctx, dc, &cursor{})
 		parts = append(parts, target.Part{Name: dc.catalogPart(), Err: err})
 		for _, name := range sel.gone {
@@ -52,7 +52,7 @@ func (s *Source) discover(ctx context.Context, dc *datacenter) []target.Part {
 		wg.Go(func() {
 			w := &watched{dc: dc, name: name}
 			err := s.instances(ctx, w)
-			services[i] = target.Part{Name: dc.servicePart(name), Raw: w.heard.raws, Err: err}
+			services[i] = target.Part{Name: dc.servicePart(name), Raw: w.heard.raws, Rejected: w.heard.rejected, Err: err}
 		})
 	}
 	wg.Wait()

@@ -16,18 +16,22 @@ import (
 
 // entry is the part of api.ServiceEntry that becomes labels.
 type entry struct {
-	Node *struct {
-		Node, Address, Datacenter string
-		TaggedAddresses, Meta     map[string]string
-	}
+	Node    *entryNode
 	Service *struct {
 		ID, Address, Namespace, Partition string
 		Port                              int
+		Ports                             []namedPort
 		Tags                              []string
 		Meta                              map[string]string
 		TaggedAddresses                   map[string]api.ServiceAddress
+		Proxy                             *proxy
 	}
 	Checks []struct{ CheckID, Status string }
+}
+
+type entryNode struct {
+	Node, Address, Datacenter string
+	TaggedAddresses, Meta     map[string]string
 }
 
 const metaPrefix = target.MetaPrefix + "consul_"
@@ -43,13 +47,9 @@ func (e *entry) describe(dc, service, separator string) (target.Raw, error) {
 		dc = e.Node.Datacenter
 	}
 	n, svc := e.Node, e.Service
-	host := svc.Address
-	if host == "" {
-		host = n.Address // the service lives on the node that registered it
-	}
-	port := strconv.Itoa(svc.Port)
+	port := strconv.Itoa(e.port())
 	b := labels.NewBuilder(labels.EmptyLabels())
-	b.Set(target.AddressLabel, net.JoinHostPort(host, port))
+	b.Set(target.AddressLabel, e.address(e.port()))
 	b.Set(metaPrefix+"address", n.Address)
 	b.Set(metaPrefix+"dc", dc)
 	b.Set(metaPrefix+"health", e.health())
@@ -66,10 +66,20 @@ func (e *entry) describe(dc, service, separator string) (target.Raw, error) {
 	setAll(b, metaPrefix+"service_metadata_", svc.Meta)
 	setAll(b, metaPrefix+"tagged_address_", n.TaggedAddresses)
 	e.setTagged(b)
+	e.setPorts(b)
 	b.Set(target.EnvironmentName, e.environment())
 	b.Set(target.RegionName, e.region(dc))
 	b.Set(target.VersionName, e.version())
 	return target.Raw{Identity: n.Node + "/" + svc.ID, Labels: b.Labels()}, nil
+}
+
+// address is that of a port of the instance.
+func (e *entry) address(port int) string {
+	host := e.Service.Address
+	if host == "" {
+		host = e.Node.Address // the service lives on the node that registered it
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // health is the worst state among the checks of the instance and its node.

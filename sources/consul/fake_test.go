@@ -39,13 +39,16 @@ type fake struct {
 	catalog     func(map[string][]string) map[string][]string
 	fault       func(w http.ResponseWriter, r *http.Request) bool // true: it answered
 	edit        func(path string, body []byte) []byte
-	wiped       uint64 // indexes start anew below it
+	peerings    map[string]*api.Peering // by name
+	add         func(*api.ServiceEntry) // makes one more like the others
+	wiped       uint64                  // indexes start anew below it
 }
 
 // ask is a question that arrived.
 type ask struct {
 	path, token, index, dc string
 	tags                   []string
+	merged                 bool
 }
 
 func newFake(entries ...*api.ServiceEntry) *fake {
@@ -132,13 +135,12 @@ func (f *fake) questions(path string) []ask {
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	f.mu.Lock()
-	f.asked = append(f.asked, ask{r.URL.Path, r.Header.Get("X-Consul-Token"), q.Get("index"), q.Get("dc"), q["tag"]})
+	f.asked = append(f.asked, ask{r.URL.Path, r.Header.Get("X-Consul-Token"), q.Get("index"), q.Get("dc"), q["tag"], q.Has("merge-central-config")})
 	f.mu.Unlock()
 	if f.broken(w, r) {
 		return
 	}
-	if r.URL.Path == "/v1/agent/self" {
-		fmt.Fprint(w, `{"Config":{"Datacenter":"dc1"}}`)
+	if f.answerBeside(w, r) {
 		return
 	}
 	streamed := f.block(r)
@@ -168,7 +170,7 @@ func (f *fake) block(r *http.Request) (streamed bool) {
 	for {
 		f.mu.Lock()
 		now, changed, wiped := f.indexOf(r.URL.Path), f.changed, f.wiped > 0
-		streamed = f.streaming && strings.HasPrefix(r.URL.Path, "/v1/health/")
+		streamed = f.streaming && strings.HasPrefix(r.URL.Path, "/v1/health/") && !r.URL.Query().Has("merge-central-config")
 		f.mu.Unlock()
 		if now > after || wiped && now < after {
 			return streamed
@@ -235,16 +237,11 @@ func (f *fake) find(r *http.Request) (found []*api.ServiceEntry, filtered bool) 
 	q := r.URL.Query()
 	found = []*api.ServiceEntry{}
 	for _, e := range f.entries {
-		service, named := strings.CutPrefix(r.URL.Path, "/v1/health/service/")
-		if !named {
-			service, named = strings.CutPrefix(r.URL.Path, "/v1/catalog/service/")
-		}
 		switch {
-		case named && e.Service.Service != service:
+		case !about(r.URL.Path, e):
+		case e.Node.PeerName != q.Get("peer"):
 		case q.Get("dc") != "" && e.Node.Datacenter != q.Get("dc"):
-		case slices.ContainsFunc(q["tag"], func(want string) bool {
-			return !slices.ContainsFunc(e.Service.Tags, func(t string) bool { return strings.EqualFold(t, want) })
-		}):
+		case !hasTags(e.Service.Tags, q["tag"]):
 		case slices.ContainsFunc(q["node-meta"], func(want string) bool {
 			k, v, _ := strings.Cut(want, ":")
 			return e.Node.Meta[k] != v
@@ -285,15 +282,23 @@ const (
 // build makes a source that asks the given handlers, one for each server.
 func build(t testing.TB, edit func(*Options), handlers ...http.Handler) *Source {
 	t.Helper()
-	o := Default()
-	for i := range handlers {
-		if len(handlers) > 1 {
-			o.Servers = append(o.Servers, fmt.Sprintf("server-%d:8500", i))
+	return builtFrom(t, func(o *Options) {
+		for i := range handlers {
+			if len(handlers) > 1 {
+				o.Servers = append(o.Servers, fmt.Sprintf("server-%d:8500", i))
+			}
 		}
-	}
-	if edit != nil {
-		edit(o)
-	}
+		if edit != nil {
+			edit(o)
+		}
+	}, handlers...).(*Source)
+}
+
+// builtFrom makes a source of any kind.
+func builtFrom(t testing.TB, edit func(*Options), handlers ...http.Handler) target.Source {
+	t.Helper()
+	o := Default()
+	edit(o)
 	for _, err := range o.Validate() {
 		t.Fatal(err)
 	}
@@ -304,11 +309,14 @@ func build(t testing.TB, edit func(*Options), handlers ...http.Handler) *Source 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := src.(*Source)
+	s, ok := src.(*Source)
+	if !ok {
+		s = src.(*agent).source
+	}
 	for i, h := range handlers {
 		s.servers[i].http.Transport = exchanger{next: direct{h}}
 	}
-	return s
+	return src
 }
 
 // watching starts a watch that ends with the test. Each call of next waits for

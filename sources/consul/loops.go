@@ -18,7 +18,7 @@ func (s *Source) askInstances(dc *datacenter, service string, report func(news))
 			s.log.Debug("following a service of consul failed", "datacenter", dc.name, "service", service, "err", err)
 			report(news{err: err})
 		case !quiet || w.heard.serial != before:
-			report(news{raws: w.heard.raws})
+			report(news{raws: w.heard.raws, rejected: w.heard.rejected})
 		}
 		quiet = err == nil
 		return err
@@ -37,6 +37,9 @@ func (s *Source) askCatalog(dc *datacenter, report func(news)) func(context.Cont
 			s.log.Debug("following a catalogue of consul failed", "datacenter", dc.name, "err", err)
 		}
 		report(news{sel: sel, err: err})
+		if err == nil && dc.peer != "" {
+			s.untilDue(ctx) // Consul tells at once, always
+		}
 		return err
 	}
 }

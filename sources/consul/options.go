@@ -41,6 +41,13 @@ type Options struct {
 	Datacenter string `yaml:"datacenter"`
 	// Datacenters to list, several at once.
 	Datacenters []string `yaml:"datacenters"`
+	// Agent lists what is registered with the agent at Server, and nothing else.
+	// It needs neither a leader nor the catalogue, and is asked at every
+	// refresh_interval. Its token needs agent:read as well.
+	Agent bool `yaml:"agent"`
+	// Peers whose exported services are listed beside the cluster's own. The
+	// token needs peering:read, and node:read and service:read on everything.
+	Peers []string `yaml:"peers"`
 	// Namespace to list (Consul Enterprise).
 	Namespace string `yaml:"namespace"`
 	// Partition to list (Consul Enterprise).
@@ -59,6 +66,15 @@ type Options struct {
 	Filter string `yaml:"filter"`
 	// HealthFilter of the instances, in the expression language of Consul.
 	HealthFilter string `yaml:"health_filter"`
+
+	// Ports are names of ports: an instance becomes a target for each of them
+	// that it has, in the place of its own port. One that has none of them is
+	// left out.
+	Ports []string `yaml:"ports"`
+	// ExposedPath lists the Connect proxies of services instead of their
+	// instances, each with the port on which it exposes this path. The metrics
+	// path remains that of the configuration.
+	ExposedPath string `yaml:"exposed_path"`
 
 	// TagSeparator joins the tags in __meta_consul_tags.
 	TagSeparator string `yaml:"tag_separator"`
@@ -107,11 +123,15 @@ func (o *Options) Fingerprint() string {
 		PathPrefix, Namespace, Partition              string
 		ServiceRegex, Filter, HealthFilter, Separator string
 		NodeMeta                                      map[string]string `json:",omitempty"`
+		Agent                                         bool              `json:",omitempty"`
+		Peers, Ports                                  []string          `json:",omitempty"`
+		ExposedPath                                   string            `json:",omitempty"`
 	}{
 		o.addresses(), o.datacenters(), sorted(o.Services), sorted(o.Tags),
 		o.PathPrefix, o.Namespace, o.Partition,
 		o.ServiceRegex, o.Filter, o.HealthFilter, o.TagSeparator,
 		o.NodeMeta,
+		o.Agent, sorted(o.Peers), sorted(o.Ports), o.ExposedPath,
 	})
 	if err != nil {
 		panic(err) // strings only

@@ -126,6 +126,22 @@ func TestValidate(t *testing.T) {
 		{`{service_regex: 'a('}`, []string{"service_regex: error parsing regexp: missing closing )"}},
 		{`{service_regex: 'a)|(b'}`, []string{"service_regex: error parsing regexp"}},
 		{`{node_meta: {"": x}}`, []string{"node_meta: a key is empty"}},
+		{`{agent: true, services: [a], tags: [b], filter: c, ports: [d]}`, nil},
+		{
+			`{agent: true, servers: [a:1, b:1], datacenter: c, node_meta: {d: e}, health_filter: f, exposed_path: /g, peers: [h]}`,
+			[]string{
+				"servers: agent is set as well, which lists what is registered with one agent: write a source for each agent",
+				"datacenter: agent is set as well", "peers: agent is set as well", "node_meta: agent is set as well",
+				"health_filter: agent is set as well", "exposed_path: agent is set as well",
+				"peers: datacenter or datacenters is set as well", "exposed_path: peers is set as well",
+			},
+		},
+		{`{agent: true, datacenters: [a]}`, []string{"datacenters: agent is set as well"}},
+		{`{peers: [a, b], services: [c], tags: [d], health_filter: e, ports: [f]}`, nil},
+		{`{peers: [a, "", a, 'b/c']}`, []string{"peers[1]: is empty", `peers[2]: "a" is there twice`, `peers[3]: "b/c" is no name of a peer`}},
+		{`{peers: [a], datacenters: [b], filter: c}`, []string{"peers: datacenter or datacenters is set as well", "filter: peers is set as well"}},
+		{`{ports: [a, "", a]}`, []string{"ports[1]: is empty", `ports[2]: "a" is there twice`}},
+		{`{exposed_path: metrics, ports: [a]}`, []string{`exposed_path: "metrics" is no path`, "ports: exposed_path is set as well"}},
 		{`{max_stale: 0s}`, []string{"max_stale: must be longer than 0s"}},
 		{`{token: a, token_file: b}`, []string{"token_file: token is set as well"}},
 		{`{token: a, authorization: {credentials: b}}`, []string{"token: authorization, oauth2 or a bearer token is set as well"}},
@@ -151,6 +167,7 @@ func TestFingerprint(t *testing.T) {
 	for _, text := range []string{
 		`{server: a:1}`, `{servers: [a:1]}`, `{path_prefix: /x}`, `{datacenter: a}`, `{datacenters: [a]}`, `{namespace: a}`, `{partition: a}`,
 		`{services: [a]}`, `{service_regex: a}`, `{tags: [a]}`, `{node_meta: {a: b}}`, `{filter: a}`, `{health_filter: a}`, `{tag_separator: a}`,
+		`{agent: true}`, `{peers: [a]}`, `{ports: [a]}`, `{exposed_path: /a}`,
 	} {
 		if parse(t, text).Fingerprint() == base {
 			t.Errorf("%s decides what is listed", text)
@@ -164,7 +181,7 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("%s does not decide what is listed", text)
 		}
 	}
-	if parse(t, `{services: [a, b], tags: [c, d]}`).Fingerprint() != parse(t, `{services: [b, a], tags: [d, c]}`).Fingerprint() {
-		t.Error("the order of services and tags decides nothing")
+	if parse(t, `{services: [a, b], tags: [c, d], peers: [e, f]}`).Fingerprint() != parse(t, `{services: [b, a], tags: [d, c], peers: [f, e]}`).Fingerprint() {
+		t.Error("the order of services, tags and peers decides nothing")
 	}
 }

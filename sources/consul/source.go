@@ -50,11 +50,12 @@ type Source struct {
 	warned map[string]bool
 }
 
-// datacenter is one that is listed.
+// datacenter is one that is listed, or what one of its peers exports to it.
 type datacenter struct {
-	name       string // in the names of parts
-	configured string // "" for that of the agent
-	learned    atomic.Pointer[string]
+	name       string                  // in the names of parts
+	configured string                  // "" for that of the agent
+	peer       string                  // whose services these are; "" for its own
+	learned    *atomic.Pointer[string] // shared with its peers
 
 	mu     sync.Mutex
 	listed map[string]bool // services that had instances when last heard
@@ -63,6 +64,9 @@ type datacenter struct {
 // localName stands for the datacenter of the agent in the names of parts: they
 // must not depend on what an agent says.
 const localName = "local"
+
+// agentName does so where one agent is listed.
+const agentName = "agent"
 
 // New builds the source. It asks nobody; its error is one that no waiting mends.
 func (o *Options) New(env target.Env) (target.Source, error) {
@@ -99,10 +103,25 @@ func (o *Options) New(env target.Env) (target.Source, error) {
 		}
 		s.servers = append(s.servers, srv)
 	}
-	for _, name := range opts.datacenters() {
-		s.dcs = append(s.dcs, &datacenter{name: first(name, localName), configured: name, listed: map[string]bool{}})
+	s.dcs = opts.places()
+	if opts.Agent {
+		return &agent{s}, nil
 	}
 	return s, nil
+}
+
+// places are the datacenters and peers to list.
+func (o *Options) places() (dcs []*datacenter) {
+	if o.Agent {
+		return []*datacenter{{name: agentName, learned: new(atomic.Pointer[string]), listed: map[string]bool{}}}
+	}
+	for _, name := range o.datacenters() {
+		dcs = append(dcs, &datacenter{name: first(name, localName), configured: name, learned: new(atomic.Pointer[string]), listed: map[string]bool{}})
+	}
+	for _, peer := range sorted(o.Peers) {
+		dcs = append(dcs, &datacenter{name: "peer:" + peer, peer: peer, learned: dcs[0].learned, listed: map[string]bool{}})
+	}
+	return dcs
 }
 
 // catalogPart names the part of a catalogue. No service's part has that name:
@@ -123,12 +142,15 @@ func (d *datacenter) query() string {
 
 // reader decodes answers about a service.
 func (s *Source) reader(w *watched) reader {
-	return reader{seed: s.seed, describe: func(e *entry) (target.Raw, error) {
+	return reader{seed: s.seed, describe: func(e *entry) (described, error) {
 		raw, err := e.describe(w.dc.configured, w.name, s.opts.TagSeparator)
-		if err == nil && len(s.servers) > 1 && w.dc.configured == "" && e.Node.Datacenter != "" {
+		if err != nil {
+			return described{}, err
+		}
+		if len(s.servers) > 1 && w.dc.configured == "" && w.dc.peer == "" && e.Node.Datacenter != "" {
 			w.dc.learned.CompareAndSwap(nil, &e.Node.Datacenter)
 		}
-		return raw, err
+		return s.opts.targets(e, withPeer(raw, w.dc.peer)), nil
 	}}
 }
 

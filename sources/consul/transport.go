@@ -18,9 +18,11 @@ const maxBody = 512 << 20
 // question, and the bytes that come back. Its own decoder reads every byte
 // twice, 13 ms for 1,000 instances; ours looks only at those that changed.
 type exchange struct {
-	tags   []string
-	bodies *sync.Pool // of *bytes.Buffer
-	body   *bytes.Buffer
+	tags     []string
+	health   bool       // see query
+	bodies   *sync.Pool // of *bytes.Buffer
+	body     *bytes.Buffer
+	filtered bool // ACLs took something out; Consul's client misses it in answers of an agent about itself
 }
 
 type exchangeKey struct{}
@@ -50,14 +52,27 @@ func (t exchanger) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != http.StatusOK && !(e.health && tellsHealth(resp)) {
 		return conceal(resp, sent(cmp.Or(resp.Request, req), t.proxy))
 	}
 	if err := e.read(resp); err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
+	e.filtered = resp.Header.Get("X-Consul-Results-Filtered-By-ACLs") == "true"
+	resp.StatusCode = http.StatusOK
 	resp.Body = io.NopCloser(bytes.NewReader([]byte("null"))) // for the client's own decoder
 	return resp, nil
+}
+
+// tellsHealth reports whether an answer that is no 200 is an agent's all the
+// same: none of that service, or the state of its checks. The agent gives a
+// reason then; who stands in between and refuses does not.
+func tellsHealth(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return resp.Header.Get("X-Consul-Reason") != ""
+	}
+	return false
 }
 
 // CloseIdleConnections lets http.Client reach the connections.

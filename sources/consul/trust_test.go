@@ -72,8 +72,10 @@ func cut(n, of int) func(string, []byte) []byte {
 
 // cutAfterFirst leaves one whole instance of several.
 func cutAfterFirst(_ string, b []byte) []byte {
-	if i := bytes.Index(b, []byte(`},{"Node":{`)); i > 0 {
-		return b[:i+1]
+	for _, next := range []string{`},{"Node":{`, `},{"AggregatedStatus":`} {
+		if i := bytes.Index(b, []byte(next)); i > 0 {
+			return b[:i+1]
+		}
 	}
 	return b
 }

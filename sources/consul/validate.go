@@ -23,11 +23,22 @@ func (e *fieldErrors) add(field, format string, args ...any) {
 	*e = append(*e, target.FieldError{Field: field, Err: fmt.Errorf(format, args...)})
 }
 
+func (e *fieldErrors) addEmpty(field string, list []string) {
+	for i, v := range list {
+		if v == "" {
+			e.add(fmt.Sprintf("%s[%d]", field, i), "is empty: write a name, or take it out")
+		}
+	}
+}
+
 // Validate says everything that is wrong with the options. It looks at no file.
 func (o *Options) Validate() []target.FieldError {
 	var e fieldErrors
 	o.validateServers(&e)
 	o.validateSelection(&e)
+	o.validateAgent(&e)
+	o.validatePeers(&e)
+	o.validateTargets(&e)
 	o.validateCredentials(&e)
 	if o.MaxStale <= 0 {
 		e.add("max_stale", "must be longer than 0s: write a duration such as 30s, or allow_stale: false to have the leader answer")
@@ -95,16 +106,9 @@ func (o *Options) validateSelection(e *fieldErrors) {
 	if _, err := anchored(o.ServiceRegex); err != nil {
 		e.add("service_regex", "%w: write a regular expression of Go (RE2)", err)
 	}
-	for _, list := range []struct {
-		field  string
-		values []string
-	}{{"datacenters", o.Datacenters}, {"services", o.Services}, {"tags", o.Tags}} {
-		for i, v := range list.values {
-			if v == "" {
-				e.add(fmt.Sprintf("%s[%d]", list.field, i), "is empty: write a name, or take it out")
-			}
-		}
-	}
+	e.addEmpty("datacenters", o.Datacenters)
+	e.addEmpty("services", o.Services)
+	e.addEmpty("tags", o.Tags)
 	if _, empty := o.NodeMeta[""]; empty {
 		e.add("node_meta", "a key is empty: write the name of the node's metadata")
 	}

@@ -52,6 +52,7 @@ type part struct {
 
 	answered bool // it has an outcome
 	raws     []target.Raw
+	rejected []target.Rejection
 	err      error
 	told     bool  // the latest listing knows raws
 	toldErr  error // the failure that the latest listing told
@@ -66,6 +67,8 @@ type news struct {
 	raws []target.Raw
 	sel  selection // of a catalogue
 	err  error
+
+	rejected []target.Rejection
 }
 
 func (h *hub) run(ctx context.Context) {
@@ -107,7 +110,7 @@ func (h *hub) gather() time.Duration {
 // begin starts to follow what is known without asking.
 func (h *hub) begin(ctx context.Context) {
 	for _, dc := range h.source.dcs {
-		if h.source.opts.needsCatalog() {
+		if h.source.looksUp(dc) {
 			h.follow(ctx, h.part(dc, ""))
 			continue
 		}
@@ -168,7 +171,7 @@ func (h *hub) take(ctx context.Context, n news) {
 	case p.service == "":
 		h.selectServices(ctx, p.dc, n.sel)
 	default:
-		p.raws, p.told, h.fresh = n.raws, false, true
+		p.raws, p.rejected, p.told, h.fresh = n.raws, n.rejected, false, true
 	}
 }
 
@@ -189,7 +192,7 @@ func (h *hub) selectServices(ctx context.Context, dc *datacenter, sel selection)
 		if p, ok := h.parts[dc.servicePart(name)]; ok {
 			p.stop()
 			p.stopped = true
-			p.answered, p.raws, p.err, p.told = true, nil, nil, false
+			p.answered, p.raws, p.rejected, p.err, p.told = true, nil, nil, nil, false
 			h.fresh = true
 		}
 		h.source.remember(dc, name, false)
@@ -243,7 +246,7 @@ func (h *hub) listed(p *part) target.Part {
 	case unchanged:
 		return target.Part{Name: p.name, Unchanged: true}
 	}
-	return target.Part{Name: p.name, Raw: p.raws}
+	return target.Part{Name: p.name, Raw: p.raws, Rejected: p.rejected}
 }
 
 // letGo drops services that the catalogue lacks once their own question said
