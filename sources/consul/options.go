@@ -42,8 +42,8 @@ type Options struct {
 	// Datacenters to list, several at once.
 	Datacenters []string `yaml:"datacenters"`
 	// Agent lists what is registered with the agent at Server, and nothing else.
-	// It needs neither a leader nor the catalogue, and is asked at every
-	// refresh_interval. Its token needs agent:read as well.
+	// That needs neither a leader nor the catalogue; it is asked at every
+	// refresh_interval. The token needs agent:read as well.
 	Agent bool `yaml:"agent"`
 	// Peers whose exported services are listed beside the cluster's own. The
 	// token needs peering:read, and node:read and service:read on everything.
@@ -67,13 +67,12 @@ type Options struct {
 	// HealthFilter of the instances, in the expression language of Consul.
 	HealthFilter string `yaml:"health_filter"`
 
-	// Ports are names of ports: an instance becomes a target for each of them
-	// that it has, in the place of its own port. One that has none of them is
-	// left out.
+	// Ports by name: an instance becomes a target for each of them that it has,
+	// instead of for its default port. One that has none of them is left out.
 	Ports []string `yaml:"ports"`
-	// ExposedPath lists the Connect proxies of services instead of their
-	// instances, each with the port on which it exposes this path. The metrics
-	// path remains that of the configuration.
+	// ExposedPath lists the Connect proxies of services instead of the instances
+	// behind them, each with the port on which it exposes this path. What is
+	// scraped there remains health.path.
 	ExposedPath string `yaml:"exposed_path"`
 
 	// TagSeparator joins the tags in __meta_consul_tags.
