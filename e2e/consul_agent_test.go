@@ -46,7 +46,7 @@ outputs: [{path: $TARGETS/mcp.json, min_write_interval: 100ms}]
 	if err := daemon.sourceUp("here", "consul", "1"); err != nil {
 		t.Error(err)
 	}
-	daemon.kill()
+	daemon.stops(t)
 	daemon = w.start(t)
 	joins("mcp", "127.0.41.5", "warning")
 	eventually(t, soon, complete)
