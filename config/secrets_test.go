@@ -38,6 +38,8 @@ sources:
     ec2: {access_key: a, secret_key: ` + canary + `}
   - name: c
     exec: {command: [x], env: {X_TOKEN: ` + canary + `}}
+  - name: d
+    mcp_registry: {server: "https://registry", ` + client(`bearer_token: `+canary) + `}
 health:
   http_client: {` + global + `}
 outputs: [{path: mcp.json}]

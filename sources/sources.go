@@ -13,6 +13,7 @@ import (
 	"github.com/mcp-sd/mcp-sd/sources/ec2"
 	"github.com/mcp-sd/mcp-sd/sources/ecs"
 	"github.com/mcp-sd/mcp-sd/sources/exec"
+	"github.com/mcp-sd/mcp-sd/sources/mcpregistry"
 	"github.com/mcp-sd/mcp-sd/sources/static"
 	"github.com/mcp-sd/mcp-sd/target"
 )
@@ -51,6 +52,7 @@ func Mechanisms() []Mechanism {
 		{Name: "ec2", Options: func() Options { return ec2.Default() }, Doc: "instances of Amazon EC2, by tag or any other filter, in several regions and accounts"},
 		{Name: "ecs", Options: func() Options { return ecs.Default() }, Doc: "tasks of Amazon ECS, on Fargate and EC2, by docker labels or one port, in several clusters, regions and accounts"},
 		{Name: "exec", Operator: true, Options: func() Options { return exec.Default() }, Doc: "what a program prints in Prometheus' file_sd format: a source in any language"},
+		{Name: "mcp_registry", Options: func() Options { return mcpregistry.Default() }, Doc: "servers of an MCP registry: the remotes that it lists, with version and status"},
 		{Name: "static", Operator: true, Options: func() Options { return static.Default() }, Doc: "targets written in the configuration, and watched files in Prometheus' file_sd format"},
 	}
 }

@@ -52,6 +52,8 @@ func limits() map[string]limit {
 		"ecs.DockerLabel.PortLabel":              {required: true},
 		"exec.Options.Command":                   {required: true, atLeast: 1},
 		"exec.Options.Env":                       {names: labelName},
+		"mcpregistry.Options.Server":             {required: true, pattern: `^https?://`},
+		"mcpregistry.Options.Versions":           {enum: []string{"latest", "all"}},
 		"config.TLSConfig.MinVersion":            {enum: versions()},
 		"config.TLSConfig.MaxVersion":            {enum: versions()},
 		"relabel.Config.Action":                  {enum: actions(), anyCase: true},

@@ -125,7 +125,7 @@ func standard(v any) string {
 func markdown(rows []row) []byte {
 	var b bytes.Buffer
 	b.WriteString("# mcp-sd.yml\n\nEvery key, generated from the program by `go run ./docs/reference`; the README tells what they are for. " +
-		"Any key of `health` and `guard` may also stand in a source. `consul` and `ec2` also take the keys of `health.http_client` in their own block, for their own client. " +
+		"Any key of `health` and `guard` may also stand in a source. `consul`, `ec2` and `mcp_registry` also take the keys of `health.http_client` in their own block, for their own client. " +
 		"`x[]` is an item of the list `x`.\n\n" +
 		"[mcp-sd.schema.json](mcp-sd.schema.json) is for editors, and [mcp-sd.sources.schema.json](mcp-sd.sources.schema.json) beside it for the files that `source_files` names. " +
 		"With yaml-language-server, the file begins with `# yaml-language-server: $schema=/usr/share/mcp-sd/mcp-sd.schema.json`, where the packages have them.\n")
@@ -160,7 +160,7 @@ YAML, decoded strictly: an unknown or duplicate key, a wrong type or a bad value
 .BR "mcp\-sd check\-config" .
 A key that is left out keeps its default.
 .PP
-At least one source and one output are needed. Any key of health and guard may also stand in a source. consul and ec2 also take the keys of health.http_client in their own block, for their own client; x[] is an item of the list x. Relative paths start at the directory of the file.
+At least one source and one output are needed. Any key of health and guard may also stand in a source. consul, ec2 and mcp_registry also take the keys of health.http_client in their own block, for their own client; x[] is an item of the list x. Relative paths start at the directory of the file.
 .PP
 Any key that ends in _file takes a path below ${CREDENTIALS_DIRECTORY}, for secrets that come by LoadCredential= of systemd.
 .SH EXAMPLE
