@@ -67,7 +67,7 @@ sources:
       - {source_labels: [__meta_mcp_registry_remote_scheme], target_label: __scheme__}
 health: {enabled: false}
 guard: {window: 1s}
-outputs: [{path: $TARGETS/mcp-{environment}.json, min_write_interval: 100ms}]
+outputs: [{path: "$TARGETS/mcp-{environment}.json", min_write_interval: 100ms}]
 `, r.registry.url)
 	r.starts(t)
 	return r
