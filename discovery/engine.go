@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mcp-sd/mcp-sd/health"
+	"github.com/mcp-sd/mcp-sd/target"
 )
 
 // Engine drives the flow: it owns the State, asks the sources, has the targets
@@ -91,8 +92,19 @@ func (e *Engine) begin(s Setup) error {
 	e.state.Inherit(files, s.Version.Label)
 	e.memory.recall(e.state, s, e.Now())
 	e.state.Merge(e.Now())
+	e.tell()
 	e.look(nil)
 	return nil
+}
+
+// tell lets the sources know which of their parts have targets, so that one
+// which is missing from an answer is missed.
+func (e *Engine) tell() {
+	for i, in := range e.setup.Sources {
+		if k, ok := in.Source.(target.Knower); ok {
+			k.Know(e.state.Sources[i].listing())
+		}
+	}
 }
 
 // loop is the one owner of the state.
@@ -182,6 +194,7 @@ func (e *Engine) reload(s Setup) {
 	e.setup, e.policy = s, s.policy()
 	e.state.Configure(s.Sources)
 	e.state.Merge(e.Now())
+	e.tell()
 	e.Metrics.forget(old.Sources, s.Sources)
 	e.release(old)
 	e.due = true

@@ -287,6 +287,17 @@ func (s *Source) part(name string) (*Part, int) {
 	return s.Parts[i], i
 }
 
+// listing names the parts that list a target.
+func (s *Source) listing() []string {
+	var names []string
+	for _, p := range s.Parts {
+		if len(p.Targets) > 0 {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
 // Failed reports whether some part's latest answer was a failure.
 func (s *Source) Failed() bool {
 	for _, p := range s.Parts {

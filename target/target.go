@@ -163,6 +163,21 @@ type Watcher interface {
 	Watch(ctx context.Context, emit func(Listing)) error
 }
 
+// A Knower is a Source whose backend may leave out of its answers, without a
+// failure, what was listed before: it can tell that something is missing only
+// if it knows what there was.
+//
+// Know gives it the names of its parts whose targets may be published: of an
+// earlier run, or of the source that it replaces, perhaps under other options.
+// What these do not select any more, and names that it can't read, it passes
+// over. Know is called before the first Discover or Watch, asks nobody and
+// lists nothing by itself; what is known must be found, or confirmed to be gone,
+// before an answer that may be short is believed.
+type Knower interface {
+	Source
+	Know(parts []string)
+}
+
 // Env is what a source is built with.
 type Env struct {
 	Source          string // the configured name

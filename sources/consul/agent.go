@@ -29,6 +29,9 @@ type registered struct {
 	Tags    []string
 }
 
+// Know implements target.Knower.
+func (a *agent) Know(parts []string) { a.source.Know(parts) }
+
 // Discover asks the agent who it is, which services it has, and then for each
 // of them with its checks.
 func (a *agent) Discover(ctx context.Context) target.Listing {
@@ -55,7 +58,7 @@ func (a *agent) discover(ctx context.Context, dc *datacenter) []target.Part {
 	if n == nil {
 		return parts // that failed, so that what was listed stands
 	}
-	names = sorted(slices.Concat(names, s.listed(dc)))
+	names = sorted(slices.Concat(names, s.expected(dc)))
 	services := make([]target.Part, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {

@@ -11,19 +11,33 @@ import (
 // selection is what one answer of the catalogue comes to.
 type selection struct {
 	names []string // selected, sorted
-	gone  []string // listed before, and confirmed to be selected no more
+	gone  []string // listed before by this source, and confirmed to be selected no more
 }
 
-// catalog asks which services of dc there are to list, from *at on.
+// catalog asks which services of dc there are to list, from *at on. Where it
+// fails, those that the answer named are there all the same.
 func (s *Source) catalog(ctx context.Context, dc *datacenter, at *cursor) (selection, error) {
 	if dc.peer != "" {
 		return s.importedServices(ctx, dc)
 	}
 	asked := *at
 	*at = cursor{} // unless all goes well
-	var sel selection
-	var names map[string][]string
-	a, err := s.ask(ctx, query{
+	names, a, err := s.names(ctx, dc, asked)
+	sel := selection{names: s.selected(names)}
+	if err == nil {
+		err = s.account(ctx, dc, &sel, a)
+	}
+	if err != nil {
+		s.askKnown(dc)
+		return selection{names: sel.names}, err
+	}
+	*at = a.at
+	return sel, nil
+}
+
+// names asks for the names of all services, and the tags of each.
+func (s *Source) names(ctx context.Context, dc *datacenter, asked cursor) (names map[string][]string, a answer, err error) {
+	a, err = s.ask(ctx, query{
 		what:   "the names of services",
 		path:   "/v1/catalog/services",
 		filter: s.opts.Filter,
@@ -33,27 +47,38 @@ func (s *Source) catalog(ctx context.Context, dc *datacenter, at *cursor) (selec
 		read:   func(body []byte) error { return decodeWhole(body, &names) },
 	})
 	if err != nil {
-		return selection{}, err
+		return nil, answer{}, err
 	}
 	if len(names) == 0 {
 		s.warnIfAnonymous(a)
 	}
-	sel.names = s.selected(names)
-	missing := without(s.listed(dc), sel.names)
-	if a.filtered || s.opts.Filter != "" {
-		if sel.gone, err = s.confirm(ctx, dc, missing); err != nil {
-			return selection{}, err
-		}
-		missing = without(missing, sel.gone)
+	return names, a, nil
+}
+
+// account accounts for services that were listed before and are not selected
+// now: it finds those that are confirmed to be gone, and fails where ACLs may
+// have taken one out of the answer (contract §4).
+func (s *Source) account(ctx context.Context, dc *datacenter, sel *selection, a answer) error {
+	missing := without(s.expected(dc), sel.names)
+	if !a.filtered && s.opts.Filter == "" {
+		s.letEnd(dc, missing)
+		return nil
 	}
-	if a.filtered {
-		if len(missing) > 0 {
-			return selection{}, fmt.Errorf("the names of services are not all there, Consul's ACLs left some out, and %s was listed before: the token needs service:read on it", strings.Join(missing, ", "))
-		}
+	gone, err := s.confirm(ctx, dc, missing)
+	if err != nil {
+		return err
+	}
+	missing = without(missing, gone)
+	sel.gone = s.letEnd(dc, gone)
+	switch {
+	case !a.filtered: // their own questions found them
+		sel.names = sorted(slices.Concat(sel.names, missing))
+	case len(missing) > 0:
+		return fmt.Errorf("the names of services are not all there, Consul's ACLs left some out, and %s was listed before: the token needs service:read on it", strings.Join(missing, ", "))
+	default:
 		s.warnOnce("consul's ACLs leave services out of the catalogue for this token; what the token may not read is not discovered", "datacenter", dc.name)
 	}
-	*at = a.at
-	return sel, nil
+	return nil
 }
 
 // selected picks from a catalogue the names of services to list.
@@ -71,13 +96,15 @@ func (s *Source) selected(catalog map[string][]string) []string {
 // wants reports whether a service is worth a watch. Its tags are those of all
 // its instances together.
 func (s *Source) wants(name string, tags []string) bool {
-	switch {
-	case s.pattern != nil && !s.pattern.MatchString(name):
-		return false
-	case len(s.opts.Services) > 0 && !slices.Contains(s.opts.Services, name):
+	if !s.wantsName(name) {
 		return false
 	}
 	return hasTags(tags, s.opts.Tags)
+}
+
+func (s *Source) wantsName(name string) bool {
+	return (s.pattern == nil || s.pattern.MatchString(name)) &&
+		(len(s.opts.Services) == 0 || slices.Contains(s.opts.Services, name))
 }
 
 // confirm asks about each service that a filtered catalogue lacks: it is gone

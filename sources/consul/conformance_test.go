@@ -19,6 +19,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	t.Run("catalogue", func(t *testing.T) { sourcetest.Run(t, backend(nil)) })
+	t.Run("catalogue with a filter", func(t *testing.T) {
+		sourcetest.Run(t, backend(func(o *Options) { o.Filter = "all" }))
+	})
 	t.Run("named services", func(t *testing.T) { sourcetest.Run(t, backend(only("web", "db"))) })
 	t.Run("exposed path", func(t *testing.T) {
 		sourcetest.Run(t, backend(func(o *Options) { o.Services, o.ExposedPath = []string{"web", "db"}, "/metrics" }))
@@ -46,6 +49,7 @@ func behind(edit func(*Options)) *fake {
 		}
 	}
 	f := newFake(instance("web", "a", of), instance("web", "b", of), instance("db", "c", of))
+	f.filters = map[string]func(*api.ServiceEntry) bool{"all": func(*api.ServiceEntry) bool { return true }}
 	f.streaming = false // under which a leader's loss is noticed only when the wait is over
 	f.peerings = map[string]*api.Peering{"east": active("web", "db")}
 	f.add = of
@@ -101,6 +105,9 @@ func backend(edit func(*Options)) sourcetest.Setup {
 				}),
 				f.breaks("filtered by ACLs", func() {
 					f.acl = func(_ string, e *api.ServiceEntry) bool { return e.Service.ID != "a" }
+				}),
+				f.breaks("a whole service filtered by ACLs", func() {
+					f.acl = func(_ string, e *api.ServiceEntry) bool { return e.Service.Service != "web" }
 				}),
 				f.breaks("closed connections", func() {
 					f.fault = func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }

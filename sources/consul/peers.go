@@ -37,8 +37,14 @@ func (s *Source) importedServices(ctx context.Context, dc *datacenter) (selectio
 	}
 	all = slices.DeleteFunc(all, func(name string) bool { return s.pattern != nil && !s.pattern.MatchString(name) })
 	sel := selection{names: sorted(all)}
-	sel.gone, err = s.confirm(ctx, dc, without(s.listed(dc), sel.names))
-	return sel, err
+	missing := without(s.expected(dc), sel.names)
+	gone, err := s.confirm(ctx, dc, missing)
+	if err != nil {
+		return selection{}, err
+	}
+	sel.names = sorted(slices.Concat(sel.names, without(missing, gone))) // their own questions found them
+	sel.gone = s.letEnd(dc, gone)
+	return sel, nil
 }
 
 // imported are the names of the services that a peer exports to the cluster.

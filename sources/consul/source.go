@@ -15,9 +15,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"maps"
 	"regexp"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +57,7 @@ type datacenter struct {
 
 	mu     sync.Mutex
 	listed map[string]bool // services that had instances when last heard
+	known  map[string]bool // others that had, as Know said, and that nothing was heard of since
 }
 
 // localName stands for the datacenter of the agent in the names of parts: they
@@ -113,13 +112,13 @@ func (o *Options) New(env target.Env) (target.Source, error) {
 // places are the datacenters and peers to list.
 func (o *Options) places() (dcs []*datacenter) {
 	if o.Agent {
-		return []*datacenter{{name: agentName, learned: new(atomic.Pointer[string]), listed: map[string]bool{}}}
+		return []*datacenter{{name: agentName, learned: new(atomic.Pointer[string]), listed: map[string]bool{}, known: map[string]bool{}}}
 	}
 	for _, name := range o.datacenters() {
-		dcs = append(dcs, &datacenter{name: first(name, localName), configured: name, learned: new(atomic.Pointer[string]), listed: map[string]bool{}})
+		dcs = append(dcs, &datacenter{name: first(name, localName), configured: name, learned: new(atomic.Pointer[string]), listed: map[string]bool{}, known: map[string]bool{}})
 	}
 	for _, peer := range sorted(o.Peers) {
-		dcs = append(dcs, &datacenter{name: "peer:" + peer, peer: peer, learned: dcs[0].learned, listed: map[string]bool{}})
+		dcs = append(dcs, &datacenter{name: "peer:" + peer, peer: peer, learned: dcs[0].learned, listed: map[string]bool{}, known: map[string]bool{}})
 	}
 	return dcs
 }
@@ -152,31 +151,6 @@ func (s *Source) reader(w *watched) reader {
 		}
 		return s.opts.targets(e, withPeer(raw, w.dc.peer)), nil
 	}}
-}
-
-// remember keeps whether a service has instances, so that its absence from an
-// answer about something else can be told from its end.
-func (s *Source) remember(dc *datacenter, service string, listed bool) {
-	dc.mu.Lock()
-	defer dc.mu.Unlock()
-	if listed {
-		dc.listed[service] = true
-	} else {
-		delete(dc.listed, service)
-	}
-}
-
-// listed are the services of dc that had instances when last heard, sorted.
-func (s *Source) listed(dc *datacenter) []string {
-	dc.mu.Lock()
-	defer dc.mu.Unlock()
-	return slices.Sorted(maps.Keys(dc.listed))
-}
-
-func (s *Source) listedBefore(dc *datacenter, service string) bool {
-	dc.mu.Lock()
-	defer dc.mu.Unlock()
-	return dc.listed[service]
 }
 
 func (s *Source) warnOnce(msg string, args ...any) {

@@ -170,6 +170,99 @@ func TestFilteredCatalog(t *testing.T) {
 	})
 }
 
+// A source that was built anew, after a restart or a reload and in each --once,
+// misses what it was told of: Discover and Watch fail alike, ask for what the
+// token may still read, and list it (contract §4).
+func TestFilteredCatalogAfterRestart(t *testing.T) {
+	withToken := func(o *Options) { o.Token = "t" }
+	start := func() (*fake, map[string]bool) {
+		f := newFake(instance("web", "a"), instance("db", "b"))
+		hidden := map[string]bool{"web": true}
+		f.acl = func(_ string, e *api.ServiceEntry) bool { return !hidden[e.Service.Service] }
+		return f, hidden
+	}
+	known := []string{"local/web", "local/db", "local:catalog", "elsewhere/x", "local/"}
+	synctest.Test(t, func(t *testing.T) {
+		f, hidden := start()
+		s := build(t, withToken, f)
+		s.Know(known)
+		for range 2 {
+			expect(t, s.Discover(t.Context()), "local/db: b; local/web: failed; local:catalog: failed")
+		}
+		f.set(instance("new", "c")) // one failed part touches no other
+		expect(t, s.Discover(t.Context()), "local/db: b; local/new: c; local/web: failed; local:catalog: failed")
+		delete(hidden, "web")
+		expect(t, s.Discover(t.Context()), "local/db: b; local/new: c; local/web: a; local:catalog:")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f, hidden := start()
+		s := build(t, withToken, f)
+		s.Know(known)
+		next := watching(t, s)
+		expectSoon(t, next, time.Second, "local/db: b; local/web: failed; local:catalog: failed")
+		f.set(instance("new", "c"))
+		expectSoon(t, next, testInterval, "local/db: unchanged; local/new: c; local/web: failed; local:catalog: failed")
+		f.wake(func() { delete(hidden, "web") })
+		last := ""
+		for began := time.Now(); time.Since(began) < 5*testInterval; {
+			last = say(next())
+		}
+		if want := "local/db: unchanged; local/new: unchanged; local/web: unchanged; local:catalog: unchanged"; last != want {
+			t.Errorf("with the rights back: %q, want %q", last, want)
+		}
+	})
+	t.Run("unreadable", func(t *testing.T) { // then each is asked for by name
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(instance("web", "a"), instance("db", "b"))
+			f.fault = on("/v1/catalog/services", status(500))
+			s := build(t, withToken, f)
+			s.Know(known)
+			expect(t, s.Discover(t.Context()), "local/db: b; local/web: a; local:catalog: failed")
+			again := build(t, withToken, f)
+			again.Know(known)
+			expectSoon(t, watching(t, again), time.Second, "local/db: b; local/web: a; local:catalog: failed")
+		})
+	})
+}
+
+// What was known and has really ended, or is not selected any more, is no
+// missing service: it is simply not among the parts.
+func TestKnownServicesMayEnd(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		edit func(*Options)
+		want string
+	}{
+		{"ended", nil, "local/db: b; local/web: a; local:catalog:"},
+		{"another pattern", func(o *Options) { o.ServiceRegex = "d.*" }, "local/db: b; local:catalog:"},
+		{"another tag", func(o *Options) { o.Tags = []string{"green"} }, "local:catalog:"},
+	} {
+		for _, filtered := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(instance("web", "a"), instance("db", "b"), instance("secret", "c"))
+				if filtered {
+					f.acl = func(_ string, e *api.ServiceEntry) bool { return e.Service.Service != "secret" }
+				} else {
+					f.remove("secret", "c")
+				}
+				withToken := func(o *Options) {
+					o.Token = "t"
+					if c.edit != nil {
+						c.edit(o)
+					}
+				}
+				known := []string{"local/web", "local/db", "local/ended"}
+				s := build(t, withToken, f)
+				s.Know(known)
+				expect(t, s.Discover(t.Context()), c.want)
+				s = build(t, withToken, f)
+				s.Know(known)
+				expect(t, watching(t, s)(), c.want)
+			})
+		}
+	}
+}
+
 // Contract §4: without a token Consul does not tell that it left things out, so
 // that an empty first answer warns, once.
 func TestEmptyAnswerWithoutToken(t *testing.T) {

@@ -167,6 +167,8 @@ func (h *hub) take(ctx context.Context, n news) {
 	}
 	p.answered, p.err = true, n.err
 	switch {
+	case n.err != nil && p.service == "":
+		h.followAll(ctx, p.dc, slices.Concat(n.sel.names, h.source.listed(p.dc)))
 	case n.err != nil:
 	case p.service == "":
 		h.selectServices(ctx, p.dc, n.sel)
@@ -181,13 +183,7 @@ func (h *hub) selectServices(ctx context.Context, dc *datacenter, sel selection)
 	for _, p := range h.order {
 		p.unlisted = p.unlisted || p.dc == dc && p.service != ""
 	}
-	for _, name := range sel.names {
-		p := h.part(dc, name)
-		p.unlisted = false
-		if p.stopped {
-			h.follow(ctx, p)
-		}
-	}
+	h.followAll(ctx, dc, sel.names)
 	for _, name := range sel.gone {
 		if p, ok := h.parts[dc.servicePart(name)]; ok {
 			p.stop()
@@ -196,6 +192,18 @@ func (h *hub) selectServices(ctx context.Context, dc *datacenter, sel selection)
 			h.fresh = true
 		}
 		h.source.remember(dc, name, false)
+	}
+}
+
+// followAll follows services: those that a catalogue selects, and while it fails
+// those of which something is known all the same.
+func (h *hub) followAll(ctx context.Context, dc *datacenter, names []string) {
+	for _, name := range names {
+		p := h.part(dc, name)
+		p.unlisted = false
+		if p.stopped {
+			h.follow(ctx, p)
+		}
 	}
 }
 

@@ -125,8 +125,8 @@ func empties(b Backend) error {
 	return nil
 }
 
-// fails breaks the backend under a source that knows it and under one that
-// does not: parts fail, none is short, and mending mends.
+// fails breaks the backend under a source that knows it and under a new one,
+// which was only told of it: parts fail, none is short, and mending mends.
 func fails(b Backend, f Fault) error {
 	good, err := known(b)
 	if err != nil {
@@ -138,7 +138,7 @@ func fails(b Backend, f Fault) error {
 		return err
 	}
 	f.Break()
-	for i, s := range []target.Source{old, b.New()} {
+	for i, s := range []target.Source{old, told(b, good)} {
 		l, err := discover(context.Background(), s)
 		if err != nil {
 			return err
@@ -159,6 +159,23 @@ func fails(b Backend, f Fault) error {
 		return fmt.Errorf("the backend was mended and the listing was not: failures %v", v.failed)
 	}
 	return nil
+}
+
+// told builds a source as it is built after a restart: one that is a
+// target.Knower is told what was listed before.
+func told(b Backend, before view) target.Source {
+	s := b.New()
+	if k, ok := s.(target.Knower); ok {
+		var parts []string
+		for name, raws := range before.good {
+			if len(raws) > 0 {
+				parts = append(parts, name)
+			}
+		}
+		slices.Sort(parts)
+		k.Know(parts)
+	}
+	return s
 }
 
 // known is what a new source lists in front of a healthy backend.

@@ -222,6 +222,8 @@ func watchStartsBroken(b Backend, f Fault) error {
 		return err
 	}
 	f.Break()
+	backend := b
+	b.New = func() target.Source { return told(backend, good) }
 	return watching(b, func(w *watch) error {
 		l, err := w.next(patience)
 		if err != nil {
