@@ -54,6 +54,40 @@ func TestConsulRightsLost(t *testing.T) {
 	})
 }
 
+// TestConsulRightsLostMeanwhile: a token loses its rights to one of two services
+// while mcp-sd does not run. What comes up then has not heard of the service
+// itself, and the catalogue lacks it as if it had ended: it must be missed all
+// the same, by the daemon and by --once.
+func TestConsulRightsLostMeanwhile(t *testing.T) {
+	t.Parallel()
+	r := newRights(t)
+	file, gone := r.file("catalog"), r.fleet.address(r.instances["catalog"])
+	both := func() error { return atLeast(file, gone, r.fleet.address("127.0.37.50")) }
+	eventually(t, soon, both)
+	r.daemon.stops(t)
+	r.consul.grant(t, r.tokens["catalog"], "other")
+	r.fleet.set(r.instances["catalog"], off)
+
+	if got := r.once(t); got.code != 5 {
+		t.Errorf("mcp-sd --once ended with %d, want 5; stderr:\n%s", got.code, got.stderr)
+	}
+	if err := both(); err != nil {
+		t.Errorf("after --once: %v", err)
+	}
+	r.daemon = r.start(t)
+	eventually(t, retried, func() error { return r.daemon.sourceUp("catalog", "consul", "0") })
+	// What the token may still read goes on.
+	r.consul.joins(t, r.fleet, "other", "127.0.37.51")
+	eventually(t, retried, func() error { return atLeast(file, gone, r.fleet.address("127.0.37.51")) })
+	holds(t, 3*time.Second, both)
+
+	r.consul.grant(t, r.tokens["catalog"], "catalog", "other")
+	eventually(t, retried, func() error { return r.daemon.sourceUp("catalog", "consul", "1") })
+	if err := both(); err != nil {
+		t.Errorf("with the rights back: %v", err)
+	}
+}
+
 // A rights is one Consul with ACLs, and a source for each way to lose rights.
 type rights struct {
 	*workspace
