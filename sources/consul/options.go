@@ -43,7 +43,7 @@ type Options struct {
 	Datacenters []string `yaml:"datacenters"`
 	// Agent lists what is registered with the agent at Server, and nothing else.
 	// That needs neither a leader nor the catalogue; it is asked at every
-	// refresh_interval. The token needs agent:read as well.
+	// refresh_interval. The token needs agent:read in the place of node:read.
 	Agent bool `yaml:"agent"`
 	// Peers whose exported services are listed beside the cluster's own. The
 	// token needs peering:read, and node:read and service:read on everything.

@@ -155,3 +155,20 @@ func TestPeerFiltered(t *testing.T) {
 		}
 	})
 }
+
+// Contract §4, servers: the datacenter to stay in is the cluster's own, whatever
+// those of its peers are called.
+func TestPeersFailoverStaysInTheDatacenter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := newFake(instance("web", "b", from("east"))), newFake()
+		one.peerings = map[string]*api.Peering{"east": active("web")}
+		s := build(t, withPeers("east"), one, two)
+		expect(t, s.Discover(t.Context()), "local:catalog:; peer:east/web: b; peer:east:catalog:")
+		expect(t, s.Discover(t.Context()), "local:catalog:; peer:east/web: b; peer:east:catalog:")
+		for _, asked := range one.questions("/v1/") {
+			if asked.dc != "" {
+				t.Errorf("asked %s of %q", asked.path, asked.dc)
+			}
+		}
+	})
+}

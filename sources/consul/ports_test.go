@@ -2,6 +2,7 @@ package consul
 
 import (
 	"fmt"
+	"hash/maphash"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -139,4 +140,37 @@ func TestExposedPath(t *testing.T) {
 	if len(asked) != 1 || asked[0].path != "/v1/health/connect/web" || !asked[0].merged || len(asked[0].tags) > 0 {
 		t.Errorf("asked %+v", asked)
 	}
+}
+
+// FuzzTargets: whatever an answer says of ports and paths, an instance becomes
+// legal targets or none, and what was known before decides nothing.
+func FuzzTargets(f *testing.F) {
+	f.Add(body(f, instance("web", "a", ported("metrics", "mcp")), instance("web", "b", exposing("web", "/metrics", 21500))), true)
+	f.Add(body(f, instance("web", "a", exposing("web", "/metrics", 0)), instance("web", "c")), false)
+	f.Add([]byte(`[{"Node":{},"Service":{"Ports":[{"Name":"","Port":-1},{}],"Proxy":{"Expose":{"Paths":[{"Path":"/"},null]}}}}]`), true)
+	f.Fuzz(func(t *testing.T, b []byte, exposed bool) {
+		o := Options{Ports: []string{"metrics", ""}}
+		if exposed {
+			o = Options{ExposedPath: "/metrics"}
+		}
+		r := reader{seed: maphash.MakeSeed(), describe: func(e *entry) (described, error) {
+			raw, err := e.describe("dc1", "web", ",")
+			if err != nil {
+				return described{}, err
+			}
+			return o.targets(e, withPeer(raw, "east")), nil
+		}}
+		got, err := r.read(b, listing{})
+		if err != nil {
+			return
+		}
+		if again, err := r.read(b, got); err != nil || again.serial != got.serial {
+			t.Fatalf("read again, it differs: %v", err)
+		}
+		for _, raw := range got.raws {
+			if raw.Labels.Get(target.AddressLabel) == "" || raw.Labels.Has(target.MetricsPathLabel) {
+				t.Fatalf("no target: %v", raw.Labels)
+			}
+		}
+	})
 }

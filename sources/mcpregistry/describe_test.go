@@ -28,7 +28,7 @@ func TestRemotes(t *testing.T) {
 	} {
 		r := newRegistry(t, at("com.example/a", "1", url), at("com.example/b", "1", "http://b/"))
 		p := good(t, r.source(nil))
-		got := ""
+		var got string
 		if len(p.Rejected) > 0 {
 			got = p.Rejected[0].Reason
 		} else {

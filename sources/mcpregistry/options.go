@@ -100,7 +100,7 @@ func anchored(expr string) (*regexp.Regexp, error) {
 		return nil, err
 	}
 	if expr == "" {
-		return regexp.Compile("")
+		return regexp.MustCompile(""), nil
 	}
 	return regexp.Compile("^(?s:" + expr + ")$")
 }

@@ -187,8 +187,11 @@ func (q *query) task(t Task) taskItem {
 func (t Task) attachment() attachmentItem {
 	a := attachmentItem{ID: "a-" + t.ID, Type: "ElasticNetworkInterface", Status: "ATTACHED"}
 	for _, d := range []detailItem{
-		{"subnetId", t.Subnet}, {"networkInterfaceId", t.ENI}, {"macAddress", "0a:90:09:84:f9:14"},
-		{"privateIPv4Address", t.PrivateIP}, {"ipv6Address", t.IPv6},
+		{"subnetId", t.Subnet},
+		{"networkInterfaceId", t.ENI},
+		{"macAddress", "0a:90:09:84:f9:14"},
+		{"privateIPv4Address", t.PrivateIP},
+		{"ipv6Address", t.IPv6},
 	} {
 		if d.Value != "" {
 			a.Details = append(a.Details, d)

@@ -43,8 +43,10 @@ func TestECS(t *testing.T) {
 		Services:           []Service{{Name: "web"}},
 		TaskDefinitions:    []TaskDefinition{{Family: "web", Revision: 2, NetworkMode: "bridge", Containers: []ContainerDefinition{{Name: "mcp", DockerLabels: map[string]string{"l": "1"}}}}},
 		ContainerInstances: []ContainerInstance{{ID: "m", EC2InstanceID: "i-1"}},
-		Tasks: append(Tasks("web", 3), Task{ID: "z", Family: "web", Revision: 2, ContainerInstance: "m", LaunchType: "EC2",
-			Containers: []Container{{Name: "mcp", Bindings: []Binding{{ContainerPort: 80, HostPort: 32768}}}}}),
+		Tasks: append(Tasks("web", 3), Task{
+			ID: "z", Family: "web", Revision: 2, ContainerInstance: "m", LaunchType: "EC2",
+			Containers: []Container{{Name: "mcp", Bindings: []Binding{{ContainerPort: 80, HostPort: 32768}}}},
+		}),
 	})
 	prefix := "arn:aws:ecs:eu-west-1:" + account + ":"
 	for _, q := range []struct {
