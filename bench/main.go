@@ -3,7 +3,7 @@
 // least that the job takes. It writes what came out to BENCHMARKS.md,
 // and a few of the figures into the README.
 //
-//	go -C bench run .           everything, in about ten minutes
+//	go -C bench run .           everything, in about a quarter of an hour
 //	go -C bench run . -short    each scenario once, in about one; writes nothing
 //
 // Everything runs on loopback and ends by itself. The caveat: it needs a quiet

@@ -69,7 +69,7 @@ What mcp-sd costs and how fast it is, beside what else there is for the same job
 
 ` + "```sh\ngo -C bench run .\n```" + `
 
-It needs Go, Linux and nothing else: Consul, Prometheus and consul-template are compiled from pinned modules (the first time takes up to half an hour, most of it Consul), run on loopback, and end with it. It takes about ten minutes and rewrites this page and the figures in the README; ` + "`-short`" + ` takes one, and only checks that nothing is broken. Compare ratios, not times: those depend on the machine.
+It needs Go, Linux and nothing else: Consul, Prometheus and consul-template are compiled from pinned modules (the first time takes up to half an hour, most of it Consul), run on loopback, and end with it. It takes about a quarter of an hour and rewrites this page and the figures in the README; ` + "`-short`" + ` takes one, and only checks that nothing is broken. Compare ratios, not times: those depend on the machine.
 
 `
 
