@@ -69,10 +69,20 @@ func (f *finds) line(line []byte, openMetrics bool) {
 		return
 	}
 	if rank, label := versionIn(name); rank > 0 {
-		if l, ok := sampleLabels(line, openMetrics); ok {
-			f.version.offer(rank, string(name), versionOf(l, label))
-		}
+		f.version.offer(rank, string(name), versionTold(line, openMetrics, label))
 	}
+}
+
+// versionTold is the value of the label in a line, if that is a sample.
+func versionTold(line []byte, openMetrics bool, label string) string {
+	if v, plain := plainSample(line, label); plain {
+		return string(v)
+	}
+	l, ok := sampleLabels(line, openMetrics)
+	if !ok {
+		return ""
+	}
+	return versionOf(l, label)
 }
 
 // name notes a name as that of a sample and of its family: a histogram is

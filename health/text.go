@@ -22,10 +22,8 @@ const parsedComments = 1000
 // and versions asked for. It returns whether there was a sample; how the stream
 // ended is in w.err.
 func readText(w *window, openMetrics bool, f *finds) (samples bool, err error) {
-	if samples = beginsWell(w, openMetrics); !samples {
-		if samples, err = firstSample(w, openMetrics, f); !samples {
-			return false, err
-		}
+	if samples, err = firstSample(w, openMetrics, f); !samples {
+		return false, err
 	}
 	for {
 		if f.onlyWitness() {
@@ -40,25 +38,6 @@ func readText(w *window, openMetrics bool, f *finds) (samples bool, err error) {
 		}
 		f.line(line, openMetrics)
 	}
-}
-
-// beginning is how much of a page is parsed at once.
-const beginning = 1 << 9
-
-// beginsWell reports whether the first lines of a page come to a sample, as they
-// nearly always do: one parser for all of them costs less than one for each. It
-// consumes nothing; where it says no, nothing is known yet.
-func beginsWell(w *window, openMetrics bool) bool {
-	p := newParser(w.lines(beginning), openMetrics)
-	for range parsedComments {
-		switch entry, err := p.Next(); {
-		case err != nil:
-			return false
-		case entry == textparse.EntrySeries:
-			return true
-		}
-	}
-	return false
 }
 
 // firstSample reads line by line up to the first sample.
@@ -113,10 +92,16 @@ func nothingFollows(w *window) error {
 	return nil
 }
 
-// parseLine hands one whole line to Prometheus' parser and reports whether it
-// is a sample; io.EOF is OpenMetrics' own end. Both formats are made of lines,
-// so that this is the same as parsing the body whole.
+// parseLine reports whether one whole line is a sample, by Prometheus' parser
+// where that needs one; io.EOF is OpenMetrics' own end. Both formats are made of
+// lines, so that this is the same as parsing the body whole.
 func parseLine(line []byte, openMetrics bool) (sample bool, err error) {
+	if plainMetadata(line) {
+		return false, nil
+	}
+	if _, plain := plainSample(line, ""); plain {
+		return true, nil
+	}
 	entry, err := newParser(line, openMetrics).Next()
 	switch {
 	case err == nil:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"slices"
 )
 
 // windowSize bounds one body's share of memory, and so the longest line and
@@ -41,12 +40,11 @@ type window struct {
 	lo, hi int   // unread bytes
 	seen   int   // of these, how many hold no newline
 	err    error // why there are no further bytes; io.EOF at a proper end
-	head   []byte
-	inLine bool // the rest of a line that was cut is still to be dropped
+	inLine bool  // the rest of a line that was cut is still to be dropped
 }
 
 func (w *window) reset(src io.Reader) {
-	*w = window{src: src, buf: w.buf, head: w.head}
+	*w = window{src: src, buf: w.buf}
 }
 
 // more reads on; false means that the window is full or the stream has ended.
@@ -100,19 +98,6 @@ func (w *window) line() (line []byte, cut, ok bool) {
 			return line, true, true
 		}
 	}
-}
-
-// lines copies the whole lines that come next, within so many bytes of what is
-// there, and consumes nothing; the copy is good until the next call, and has room
-// for the newline that Prometheus' parser adds. At the beginning it reads once.
-func (w *window) lines(limit int) []byte {
-	if w.lo == w.hi {
-		w.more()
-	}
-	shown := w.buf[w.lo:min(w.lo+limit, w.hi)]
-	shown = shown[:bytes.LastIndexByte(shown, '\n')+1]
-	w.head = append(slices.Grow(w.head[:0], len(shown)+1), shown...)
-	return w.head
 }
 
 // skipTo drops whole lines without the word, as far as the window shows the
