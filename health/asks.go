@@ -28,7 +28,7 @@ func (p *places) ask(f *flight, now time.Time) {
 }
 
 // fillAsks starts asking while nobody else wants the places.
-func (p *places) fillAsks(ctx context.Context, now time.Time) {
+func (p *places) fillAsks(now time.Time) {
 	for _, l := range p.lanes {
 		for p.running < p.limit && p.asks < asksMost(p.limit) && l.running < l.limit && l.asking.Len() < asksMost(l.limit) {
 			it, ok := l.asks.first()
@@ -40,22 +40,17 @@ func (p *places) fillAsks(ctx context.Context, now time.Time) {
 				it.ask = nil
 				continue
 			}
-			p.startAsk(ctx, l, it, now)
+			p.startAsk(l, it, now)
 		}
 	}
 }
 
-func (p *places) startAsk(ctx context.Context, l *lane, it *item, now time.Time) {
-	ctx, cancel := context.WithCancel(ctx)
-	f := &flight{item: it, check: *it.check, lane: l, start: now, cancel: cancel, asks: true}
+func (p *places) startAsk(l *lane, it *item, now time.Time) {
+	f := p.board(l, it, now)
+	f.asks = true
 	f.place = l.asking.PushBack(f)
-	p.running++
 	p.asks++
-	l.running++
-	go func() {
-		f.result = p.asker.AskMCP(ctx, f.check)
-		p.done <- f
-	}()
+	f.cleared <- struct{}{}
 }
 
 // makeWay calls off as many questions as there are probes that wait for the
@@ -106,9 +101,9 @@ func (p *places) question(l *lane) *list.Element {
 	return nil
 }
 
-// landAsk frees the place of a question. It returns false where there is no
+// freeAsk gives back the place of a question. It returns false where there is no
 // answer: it was called off, and is put again after the next probe.
-func (p *places) landAsk(f *flight) bool {
+func (p *places) freeAsk(f *flight) bool {
 	p.running--
 	p.asks--
 	f.lane.running--
@@ -139,7 +134,7 @@ func (p *places) landAsk(f *flight) bool {
 // is bounded as the questions of Run are, and returns the answers in no order;
 // when ctx ends it returns at once, without the unfinished ones.
 func (s *Sweeper) Ask(ctx context.Context, checks []Check) []Result {
-	p := newPlaces(s.prober, int(s.concurrency.Load()))
+	p := newPlaces(ctx, s.prober, int(s.concurrency.Load()))
 	if p.asker == nil {
 		return nil
 	}
@@ -151,18 +146,12 @@ func (s *Sweeper) Ask(ctx context.Context, checks []Check) []Result {
 		}
 	}
 	answers := make([]Result, 0, left)
-	for ; left > 0; left-- {
-		p.fill(ctx, time.Now())
-		select {
-		case f := <-p.done:
-			if p.land(f) {
-				s.count(f)
-				answers = append(answers, f.result)
-			}
-		case <-ctx.Done():
-			p.wait()
-			return answers
+	p.run(left, func(f *flight, answered bool) bool {
+		if answered {
+			s.count(f)
+			answers = append(answers, f.result)
 		}
-	}
+		return true
+	})
 	return answers
 }

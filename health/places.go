@@ -20,20 +20,29 @@ const (
 // of either, and one that turns out to be slow while others wait gives its
 // place back, so that a slow endpoint delays no other's verdict (contract §5).
 //
-// All methods are for one goroutine; each running probe has another, which
-// does nothing but send its flight to done. There are at most twice as many as
-// ever ran at once; wait ends them.
+// A probe runs in a goroutine that takes it in when it has ended and goes on with
+// the next one, so that none waits to be told. So all of this is guarded by mu,
+// which whoever calls a method holds, but for land and end.
 type places struct {
-	prober  Prober
+	ctx    context.Context // of all probes; once it ended, none yields anything
+	prober Prober
+	// took is told, with mu held, what came of a flight that has landed; verdict is
+	// false where nothing did.
+	took func(f *flight, verdict bool, now time.Time)
+
+	mu      sync.Mutex
 	limit   int
 	lanes   []*lane // one per source, in the order of their first item
 	byName  map[string]*lane
-	work    chan *flight // to goroutines that wait for one
-	workers sync.WaitGroup
-	done    chan *flight
+	parked  []*flight // have landed, the last one on top
+	flights sync.WaitGroup
+	ended   bool // nothing starts any more
 	running int
 	slow    int // of the running ones, those that were slow
 	leaving int // called off, but still there
+
+	alarm time.Time     // when the owner looks by itself
+	call  chan struct{} // it is to look earlier
 
 	asker Asker // nil: it asks nobody
 	asks  int   // of the running ones, those that ask who a server is
@@ -52,26 +61,11 @@ type lane struct {
 	asking  list.List // *flight, the oldest first; without the called off
 }
 
-// flight is one running probe.
-type flight struct {
-	item   *item
-	check  Check // as it was when the probe began
-	lane   *lane
-	start  time.Time
-	ctx    context.Context
-	cancel context.CancelFunc
-	slow   bool
-	off    bool          // called off to make room
-	asks   bool          // who the server is
-	place  *list.Element // in the lane's flights, or in its asking
-	result Result
-}
-
-func newPlaces(p Prober, limit int) *places {
+func newPlaces(ctx context.Context, p Prober, limit int) *places {
 	asker, _ := p.(Asker)
 	return &places{
-		prober: p, asker: asker, limit: max(limit, 1), byName: map[string]*lane{},
-		work: make(chan *flight), done: make(chan *flight, 64),
+		ctx: ctx, prober: p, asker: asker, limit: max(limit, 1),
+		byName: map[string]*lane{}, call: make(chan struct{}, 1),
 	}
 }
 
@@ -97,18 +91,18 @@ func (p *places) lane(s *Spec) *lane {
 }
 
 // fill starts probes while there are places for them.
-func (p *places) fill(ctx context.Context, now time.Time) {
+func (p *places) fill(now time.Time) {
 	for p.running < p.limit {
 		l, q := p.choose()
 		if l == nil {
-			p.fillAsks(ctx, now)
+			p.fillAsks(now)
 			break
 		}
 		it := q.pop()
 		if it.gone {
 			continue
 		}
-		p.start(ctx, l, it, now)
+		p.start(l, it, now)
 	}
 	p.makeWay()
 }
@@ -135,40 +129,22 @@ func (p *places) choose() (who *lane, from *queue[*item]) {
 
 func half(n int) int { return max(n/2, 1) }
 
-func (p *places) start(ctx context.Context, l *lane, it *item, now time.Time) {
-	ctx, cancel := context.WithCancel(ctx)
-	f := &flight{item: it, check: *it.check, lane: l, start: now, cancel: cancel, slow: it.slow}
-	p.running++
-	l.running++
-	if f.slow {
+func (p *places) start(l *lane, it *item, now time.Time) {
+	f := p.board(l, it, now)
+	if f.slow = it.slow; f.slow {
 		p.slow++
 		l.slow++
 	} else {
 		f.place = l.flights.PushBack(f)
 	}
-	f.ctx = ctx
-	select {
-	case p.work <- f:
-	default:
-		p.workers.Go(func() { p.probe(f) })
-	}
+	f.cleared <- struct{}{}
 }
 
-// probe runs one flight after the other. Goroutines are kept from one to the
-// next: a new one grows its stack several times on the way through net/http.
-func (p *places) probe(f *flight) {
-	for ok := true; ok; f, ok = <-p.work {
-		f.result = p.prober.Probe(f.ctx, f.check)
-		p.done <- f
-	}
-}
-
-// land frees the place of a flight that came out of done. It returns false
-// where there is no result: the item was called off and has queued again.
-func (p *places) land(f *flight) bool {
-	f.cancel()
+// free gives back the place of a flight that has landed. It returns false where
+// there is no result: the item was called off and has queued again.
+func (p *places) free(f *flight) bool {
 	if f.asks {
-		return p.landAsk(f)
+		return p.freeAsk(f)
 	}
 	f.lane.forget(f)
 	p.running--
@@ -189,23 +165,25 @@ func (p *places) land(f *flight) bool {
 	return !calledOff
 }
 
-// sluggish endpoints are those that timed out, or came near it.
-func (f *flight) sluggish() bool {
-	return f.result.Class == ClassTimeout || f.result.Took >= f.check.Spec.timeout()/2
+// turn gives places back that are held for too long, and has those start for
+// which there are places.
+func (p *places) turn(now time.Time) {
+	p.relieve(now)
+	p.fill(now)
 }
 
 // relieve calls off probes that have held their place for long, one for each
 // that waits.
 func (p *places) relieve(now time.Time) {
 	for _, l := range p.lanes {
-		if f := p.oldest(l); f == nil || now.Sub(f.start) < patience {
+		if f := p.oldest(l); f == nil || now.Sub(f.began) < patience {
 			continue
 		}
 		overdue := func(it *item) bool { return now.Sub(it.due) >= grace }
 		waiting := l.fast.countUntil(overdue, p.limit) - p.leaving
 		for ; waiting > 0; waiting-- {
 			f := p.oldest(l)
-			if f == nil || now.Sub(f.start) < patience {
+			if f == nil || now.Sub(f.began) < patience {
 				break
 			}
 			f.off = true
@@ -224,7 +202,7 @@ func (p *places) oldest(l *lane) *flight {
 	}
 	var first *flight
 	for _, l := range p.lanes {
-		if f := l.oldest(); f != nil && (first == nil || f.start.Before(first.start)) {
+		if f := l.oldest(); f != nil && (first == nil || f.began.Before(first.began)) {
 			first = f
 		}
 	}
@@ -245,9 +223,9 @@ func (l *lane) forget(f *flight) {
 	}
 }
 
-// wake is when relieve has something to look at again; zero where nobody waits.
+// wake is when relieve has something to look at again; far off where nobody waits.
 func (p *places) wake(now time.Time) time.Time {
-	var first time.Time
+	first := now.Add(time.Hour)
 	for _, l := range p.lanes {
 		it, ok := l.fast.first()
 		if !ok {
@@ -255,14 +233,64 @@ func (p *places) wake(now time.Time) time.Time {
 		}
 		at := it.due.Add(grace)
 		if f := p.oldest(l); f != nil {
-			at = later(at, f.start.Add(patience))
+			at = later(at, f.began.Add(patience))
 		}
 		if !at.After(now) {
 			at = now.Add(grace / 2) // those called off have not left yet
 		}
-		if first.IsZero() || at.Before(first) {
-			first = at
-		}
+		first = sooner(first, at)
 	}
 	return first
+}
+
+// lookBy has the owner look again at that time, if it would do so only later.
+func (p *places) lookBy(at time.Time) {
+	if !at.Before(p.alarm) {
+		return
+	}
+	p.alarm = at
+	select {
+	case p.call <- struct{}{}:
+	default:
+	}
+}
+
+// resize changes how many places there are.
+func (p *places) resize(limit int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = max(limit, 1)
+}
+
+// run has what is queued start, until took has said of so many flights that they
+// count, or the context ends.
+func (p *places) run(left int, took func(f *flight, verdict bool) (counts bool)) {
+	p.took = func(f *flight, verdict bool, now time.Time) {
+		if took(f, verdict) {
+			left--
+		}
+		if left == 0 {
+			p.lookBy(now)
+		}
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	defer p.end()
+	for {
+		p.mu.Lock()
+		now, done := time.Now(), left == 0
+		p.turn(now)
+		p.alarm = p.wake(now)
+		timer.Reset(p.alarm.Sub(now))
+		p.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-p.call:
+		case <-timer.C:
+		case <-p.ctx.Done():
+			return
+		}
+	}
 }

@@ -228,6 +228,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+func sooner(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // hashKey is the same in every process: FNV-1a, with its bits stirred so that
 // addresses that differ in one digit lie far apart.
 func hashKey(k target.Key) uint64 {

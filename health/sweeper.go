@@ -47,40 +47,38 @@ func (s *Sweeper) SetConcurrency(n int) {
 // the set, and those not sent when ctx ends. Run neither closes nor needs set
 // to be closed, and never closes out. It must not run twice at once.
 func (s *Sweeper) Run(ctx context.Context, set <-chan []Check, out chan<- []Result) error {
-	r := sweep{s: s, schedule: newSchedule(), places: newPlaces(s.prober, int(s.concurrency.Load()))}
+	r := sweep{s: s, schedule: newSchedule(), places: newPlaces(ctx, s.prober, int(s.concurrency.Load()))}
+	r.places.took = r.took
+	defer r.places.end()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		ready, wake := r.step(ctx, time.Now())
+		timer.Reset(r.look())
 		var to chan<- []Result
-		if ready {
+		if len(r.leaving) > 0 {
 			to = out
 		}
-		timer.Reset(wake)
 		select {
 		case checks, ok := <-set:
 			if !ok {
 				set = nil
-				continue
-			}
-			if r.schedule.replace(checks, time.Now()) {
+			} else if r.replace(checks) {
 				s.shareIdle(checks)
 			}
-		case f := <-r.places.done:
-			r.land(f)
-		case to <- r.batch:
-			r.batch, r.urgent = nil, false
+		case to <- r.leaving:
+			r.leaving = nil
 		case <-s.changed:
-			r.places.limit = max(int(s.concurrency.Load()), 1)
+			r.places.resize(int(s.concurrency.Load()))
+		case <-r.places.call:
 		case <-timer.C:
 		case <-ctx.Done():
-			r.places.wait()
 			return nil
 		}
 	}
 }
 
-// sweep is what one Run owns.
+// sweep is what one Run owns, with the goroutines of its probes: under the mutex
+// of its places, but for leaving.
 type sweep struct {
 	s        *Sweeper
 	schedule *schedule
@@ -88,63 +86,78 @@ type sweep struct {
 	batch    []Result
 	since    time.Time // when the batch got its first result
 	urgent   bool      // somebody waits for one of them
+	leaving  []Result  // batches that out has not taken yet
 }
 
-// step starts what is due; it returns whether the batch should leave, and how
-// long nothing else will happen by itself.
-func (r *sweep) step(ctx context.Context, now time.Time) (ready bool, wake time.Duration) {
+// look starts what is due and has the batch leave when it is time. It returns
+// how long nothing else will happen by itself.
+func (r *sweep) look() (wake time.Duration) {
+	r.places.mu.Lock()
+	defer r.places.mu.Unlock()
+	now := time.Now()
 	for it := r.schedule.pop(now); it != nil; it = r.schedule.pop(now) {
 		r.places.add(it)
 	}
-	r.places.relieve(now)
-	r.places.fill(ctx, now)
-
-	wake = time.Hour
-	soonest := func(at time.Time) { wake = min(wake, at.Sub(now)) }
+	r.places.turn(now)
+	at := r.places.wake(now)
 	if due, ok := r.schedule.next(); ok {
-		soonest(due)
-	}
-	if at := r.places.wake(now); !at.IsZero() {
-		soonest(at)
+		at = sooner(at, due)
 	}
 	if len(r.batch) > 0 {
-		ready = r.urgent || now.Sub(r.since) >= gather
-		if !ready {
-			soonest(r.since.Add(gather))
+		if leaves := r.leaves(); leaves.After(now) {
+			at = sooner(at, leaves)
+		} else {
+			r.leave()
 		}
 	}
-	return ready, wake
+	r.places.alarm = at
+	return at.Sub(now)
 }
 
-// land takes in a flight, and all others that have landed meanwhile.
-func (r *sweep) land(f *flight) {
-	now := time.Now()
-	for {
-		if r.places.land(f) {
-			r.keep(f, now)
-		}
-		select {
-		case f = <-r.places.done:
-		default:
-			return
-		}
+func (r *sweep) replace(checks []Check) (changed bool) {
+	r.places.mu.Lock()
+	defer r.places.mu.Unlock()
+	return r.schedule.replace(checks, time.Now())
+}
+
+// took takes in what came of a probe or of a question.
+func (r *sweep) took(f *flight, verdict bool, now time.Time) {
+	if !verdict {
+		return
 	}
-}
-
-func (r *sweep) keep(f *flight, now time.Time) {
+	it := f.item
 	if !f.asks {
-		r.schedule.probed(f.item, f.result.Class, now)
+		r.schedule.probed(it, f.result.Class, now)
+		r.places.lookBy(it.due)
 		r.places.ask(f, now)
 	}
 	r.s.count(f)
-	if f.item.gone {
+	if it.gone {
 		return
 	}
 	if len(r.batch) == 0 {
 		r.since = now
 	}
 	r.batch = append(r.batch, f.result)
-	r.urgent = r.urgent || f.item.check.Cadence != Steady
+	r.urgent = r.urgent || it.check.Cadence != Steady
+	r.places.lookBy(r.leaves())
+}
+
+// leaves is when the batch should leave.
+func (r *sweep) leaves() time.Time {
+	if r.urgent {
+		return r.since
+	}
+	return r.since.Add(gather)
+}
+
+func (r *sweep) leave() {
+	if r.leaving == nil {
+		r.leaving = r.batch
+	} else {
+		r.leaving = append(r.leaving, r.batch...)
+	}
+	r.batch, r.urgent = nil, false
 }
 
 func (s *Sweeper) count(f *flight) {
@@ -155,60 +168,31 @@ func (s *Sweeper) count(f *flight) {
 	}
 }
 
-// wait lets the probes under way end; their context has, if there are any.
-// Nothing may be started afterwards.
-func (p *places) wait() {
-	for p.running > 0 {
-		p.land(<-p.done)
-	}
-	close(p.work)
-	p.workers.Wait()
-}
-
 // Once probes each check exactly once, bounded as in Run, and returns the
 // results in the order of the checks. When ctx ends it returns at once,
 // without the unfinished ones. It asks nobody who he is: see Ask.
 func (s *Sweeper) Once(ctx context.Context, checks []Check) []Result {
-	p := newPlaces(s.prober, int(s.concurrency.Load()))
-	defer p.wait()
 	s.shareIdle(checks)
+	p := newPlaces(ctx, s.prober, int(s.concurrency.Load()))
 	began := time.Now()
 	for i := range checks {
 		p.add(&item{check: &checks[i], pos: i, due: began, index: -1})
 	}
-	results := make([]*Result, len(checks))
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for left := len(checks); left > 0; {
-		now := time.Now()
-		p.relieve(now)
-		p.fill(ctx, now)
-		if at := p.wake(now); !at.IsZero() {
-			timer.Reset(at.Sub(now))
+	results, has := make([]Result, len(checks)), make([]bool, len(checks))
+	p.run(len(checks), func(f *flight, verdict bool) bool {
+		if verdict {
+			s.count(f)
+			results[f.item.pos], has[f.item.pos] = f.result, true
 		}
-		select {
-		case f := <-p.done:
-			if p.land(f) {
-				results[f.item.pos] = &f.result
-				s.count(f)
-				left--
-			}
-		case <-timer.C:
-		case <-ctx.Done():
-			return finished(results)
+		return verdict
+	})
+	finished := results[:0]
+	for i := range results {
+		if has[i] {
+			finished = append(finished, results[i])
 		}
 	}
-	return finished(results)
-}
-
-func finished(results []*Result) []Result {
-	out := make([]Result, 0, len(results))
-	for _, r := range results {
-		if r != nil {
-			out = append(out, *r)
-		}
-	}
-	return out
+	return finished
 }
 
 // shareIdle divides the connections that may stay open among all endpoints.

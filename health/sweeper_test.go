@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -291,6 +293,32 @@ func TestConcurrency(t *testing.T) {
 	})
 }
 
+// Probes share as many goroutines as there are places, also where they are called
+// off, and none is left at the end.
+func TestGoroutines(t *testing.T) {
+	const places, others = 20, 3 // Run's own, its receiver, and this
+	synctest.Test(t, func(t *testing.T) {
+		answer, before := hanging(100), 0
+		var most atomic.Int64
+		f := newFake(func(ctx context.Context, c Check) Class {
+			most.Store(max(most.Load(), int64(runtime.NumGoroutine()-before)))
+			return answer(ctx, c)
+		})
+		before = runtime.NumGoroutine() - 1
+		r := sweeping(t, f, places)
+		r.set <- checks(600, spec(t, nil), Leave)
+		f.until(time.Minute)
+		if n := most.Load(); n < places || n > places+others {
+			t.Errorf("%d goroutines for %d places", n, places)
+		}
+		r.end()
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - before; n > others {
+			t.Errorf("%d goroutines are left", n)
+		}
+	})
+}
+
 // hanging answers the first n targets after the timeout, the others at once.
 func hanging(n int) func(context.Context, Check) Class {
 	slow := map[target.Key]bool{}
@@ -410,6 +438,53 @@ func TestBatches(t *testing.T) {
 	})
 }
 
+// A result leaves in time also where nothing else happens for long.
+func TestLoneResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(within(0, ClassUp))
+		r := sweeping(t, f, 256)
+		r.set <- checks(5, spec(t, nil), Steady)
+		f.until(2 * time.Minute)
+		got, when, _ := r.results()
+		if len(got) != 20 {
+			t.Errorf("%d results", len(got))
+		}
+		for i, result := range got {
+			if waited := when[i] - result.At.Sub(f.start); waited > gather {
+				t.Errorf("a result waited %s", waited)
+			}
+		}
+	})
+}
+
+// A probe that ends just before its next one is due does not wait for the batch
+// that it joins.
+func TestProbeAfterLongProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const took = 980 * time.Millisecond
+		f := newFake(func(ctx context.Context, c Check) Class {
+			if c.Key == numbered(0) {
+				return wait(ctx, took, ClassUp)
+			}
+			return ClassUp
+		})
+		s := spec(t, every(time.Second))
+		slot := func(k target.Key) time.Duration { return nextSlot(Check{Key: k, Spec: s}, f.start).Sub(f.start) }
+		first, i := slot(numbered(0)), 1
+		for ; ; i++ { // one that has the batch begin 20 to 70 ms before
+			if before := (first + took - slot(numbered(i)) + time.Second) % time.Second; before > 20*time.Millisecond && before < 70*time.Millisecond {
+				break
+			}
+		}
+		r := sweeping(t, f, 256)
+		r.set <- []Check{{Key: numbered(0), Spec: s}, {Key: numbered(i), Spec: s}}
+		f.until(first + 1500*time.Millisecond)
+		if got := f.times(numbered(0)); !slices.Equal(got, []time.Duration{first, first + time.Second}) {
+			t.Errorf("probed at %v, want each second from %s", got, first)
+		}
+	})
+}
+
 func TestSlowReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(within(0, ClassUp))
@@ -514,6 +589,10 @@ func TestOnce(t *testing.T) {
 		}
 		if got := s.Once(t.Context(), nil); len(got) != 0 {
 			t.Errorf("%v of nothing", got)
+		}
+		start := time.Now()
+		if s.Once(t.Context(), set[100:120]); time.Since(start) != time.Millisecond {
+			t.Errorf("took %s, where the slowest probe takes 1 ms", time.Since(start))
 		}
 	})
 }
