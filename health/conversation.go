@@ -125,9 +125,9 @@ func clientInfo() map[string]string {
 func (v *conversation) post(revision, method string, params any) response {
 	ctx, cancel := context.WithCancel(v.ctx)
 	defer cancel()
-	x := &exchange{ctx: ctx, once: !v.spec.keeps(v.check.Key)}
+	x := &exchange{Context: ctx, once: !v.spec.keeps(v.check.Key)}
 	f := failure{parent: v.parent, ctx: ctx, spec: v.spec, exchange: x}
-	req, err := v.request(ctx, x, http.MethodPost, question(method, params))
+	req, err := v.request(x, http.MethodPost, question(method, params))
 	if err != nil {
 		return response{outcome: outcome{class: ClassUnreachable, detail: "address and path make no URL"}}
 	}
@@ -169,8 +169,8 @@ func (v *conversation) end(session, revision string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), goodbyeTime)
 	defer cancel()
-	x := &exchange{ctx: ctx, once: !v.spec.keeps(v.check.Key)}
-	req, err := v.request(ctx, x, http.MethodDelete, nil)
+	x := &exchange{Context: ctx, once: !v.spec.keeps(v.check.Key)}
+	req, err := v.request(x, http.MethodDelete, nil)
 	if err != nil {
 		return
 	}
@@ -184,8 +184,8 @@ func (v *conversation) end(session, revision string) {
 	_ = resp.Body.Close()
 }
 
-func (v *conversation) request(ctx context.Context, x *exchange, method string, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(context.WithValue(ctx, exchangeKey{}, x), method, v.url, bytes.NewReader(body))
+func (v *conversation) request(x *exchange, method string, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(x, method, v.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -205,7 +205,7 @@ func TestDialEndsWithItsProbe(t *testing.T) {
 		return nil, ctx.Err()
 	}}))
 	ended, cancel := context.WithCancel(t.Context())
-	ctx := context.WithValue(t.Context(), exchangeKey{}, &exchange{ctx: ended})
+	ctx := context.WithValue(t.Context(), exchangeKey{}, &exchange{Context: ended})
 	cancel()
 	if _, err := s.dial(ctx, "tcp", "slow.example.com:80"); !errors.Is(err, context.Canceled) {
 		t.Error(err)

@@ -69,8 +69,8 @@ func (p *HTTPProber) ask(parent context.Context, c Check, now time.Time) outcome
 	}
 	ctx, cancel := context.WithTimeout(parent, s.timeout())
 	defer cancel()
-	x := &exchange{ctx: ctx, once: !s.keeps(c.Key)}
-	req, err := http.NewRequestWithContext(context.WithValue(ctx, exchangeKey{}, x), http.MethodGet, c.Key.URL(), nil)
+	x := &exchange{Context: ctx, once: !s.keeps(c.Key)}
+	req, err := http.NewRequestWithContext(x, http.MethodGet, c.Key.URL(), nil)
 	if err != nil {
 		return outcome{class: ClassUnreachable, detail: "address, path and parameters make no URL"}
 	}

@@ -161,7 +161,7 @@ func (s *Spec) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	dialer := s.direct
 	x := exchangeOf(ctx)
 	if x != nil {
-		ctx = context.WithValue(x.ctx, exchangeKey{}, x)
+		ctx = x // the transport's own would let a dial go on after its request was given up
 		if x.proxied {
 			dialer = s.toProxy
 		}

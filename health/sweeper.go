@@ -175,8 +175,10 @@ func (s *Sweeper) Once(ctx context.Context, checks []Check) []Result {
 	s.shareIdle(checks)
 	p := newPlaces(ctx, s.prober, int(s.concurrency.Load()))
 	began := time.Now()
+	items := make([]item, len(checks))
 	for i := range checks {
-		p.add(&item{check: &checks[i], pos: i, due: began, index: -1})
+		items[i] = item{check: &checks[i], pos: i, due: began, index: -1}
+		p.add(&items[i])
 	}
 	results, has := make([]Result, len(checks)), make([]bool, len(checks))
 	p.run(len(checks), func(f *flight, verdict bool) bool {

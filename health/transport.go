@@ -21,12 +21,10 @@ const (
 	pingIdleHTTP2 = time.Minute
 )
 
-// exchange is what the layers of one probe tell each other through the
-// request's context.
+// exchange is the context of one request, which ends with its probe, and what the
+// layers tell each other through it.
 type exchange struct {
-	// ctx ends with the probe. The transport would let a dial go on after its
-	// request was given up, and so gather sockets to hosts that never answer.
-	ctx     context.Context
+	context.Context
 	proxied bool // dial the configured proxy: it is exempt from the address policy
 	once    bool // no connection to the endpoint is kept
 	reached bool // the request got past our own layers, so that a failure is the endpoint's
@@ -49,6 +47,14 @@ func (x *exchange) enter(phase int32) {
 }
 
 type exchangeKey struct{}
+
+// Value has the exchange itself among the values of its context.
+func (x *exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return x
+	}
+	return x.Context.Value(key)
+}
 
 func exchangeOf(ctx context.Context) *exchange {
 	x, _ := ctx.Value(exchangeKey{}).(*exchange)
