@@ -69,7 +69,7 @@ func (p *places) land(f *flight) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	verdict := p.free(f)
-	if p.ctx.Err() != nil {
+	if p.ended || p.ctx.Err() != nil {
 		p.park(f)
 		return
 	}
