@@ -129,6 +129,9 @@ func (f *fleet) Targets(p target.Part) ([]*target.Target, []target.Rejection) {
 	return part("p", ts...).targets, nil
 }
 
+// Recall is no different.
+func (f *fleet) Recall(p target.Part) ([]*target.Target, []target.Rejection) { return f.Targets(p) }
+
 func (f *fleet) Forget(string) {}
 
 func (f *fleet) Once(_ context.Context, checks []health.Check) []health.Result {

@@ -87,7 +87,7 @@ func (s *State) listPart(p *Part, a Arrival, i int, now time.Time) (changed bool
 	if in.Unchanged {
 		return false
 	}
-	p.Source.relisted = p.Source.relisted || first || !slices.Equal(p.Raw, in.Raw)
+	p.Source.relisted = p.Source.relisted || first || !slices.Equal(p.Raw, in.Raw) || !slices.Equal(p.Own, in.Rejected)
 	targets := a.Targets[i]
 	if p.Free && len(targets) > 0 {
 		s.free(p, targets)
@@ -96,7 +96,7 @@ func (s *State) listPart(p *Part, a Arrival, i int, now time.Time) (changed bool
 		s.news.everything = true
 	}
 	changed = s.news.compare(p.Targets, targets)
-	p.Raw, p.Rejected, p.Inline, p.Targets = in.Raw, a.Rejected[i], in.Inline, targets
+	p.Raw, p.Own, p.Rejected, p.Inline, p.Targets = in.Raw, in.Rejected, a.Rejected[i], in.Inline, targets
 	return changed
 }
 

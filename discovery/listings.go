@@ -21,10 +21,11 @@ type savedListing struct {
 }
 
 type savedPart struct {
-	Name   string    `json:"name"`
-	At     time.Time `json:"at"`
-	Inline bool      `json:"inline,omitempty"`
-	Raw    savedRaws `json:"raw"`
+	Name     string             `json:"name"`
+	At       time.Time          `json:"at"`
+	Inline   bool               `json:"inline,omitempty"`
+	Rejected []target.Rejection `json:"rejected,omitempty"` // by the mechanism itself
+	Raw      savedRaws          `json:"raw"`
 }
 
 // savedRaws are instances, as encode writes them: they may be 100,000, for which
@@ -59,6 +60,10 @@ func (v savedListing) encode() []byte {
 		b = append(p.At.AppendFormat(b, time.RFC3339Nano), '"')
 		if p.Inline {
 			b = append(b, `,"inline":true`...)
+		}
+		if len(p.Rejected) > 0 {
+			rejected, _ := json.Marshal(p.Rejected) // strings have no way to fail
+			b = append(append(b, `,"rejected":`...), rejected...)
 		}
 		b = append(p.Raw.appendTo(append(b, `,"raw":`...)), '}')
 	}
@@ -136,7 +141,7 @@ func (m *memory) saveListing(src *Source) error {
 		if p.Raw == nil && !p.Answered {
 			continue // never a good listing
 		}
-		v.Parts = append(v.Parts, savedPart{Name: p.Name, At: p.At, Inline: p.Inline, Raw: p.Raw})
+		v.Parts = append(v.Parts, savedPart{Name: p.Name, At: p.At, Inline: p.Inline, Rejected: p.Own, Raw: p.Raw})
 	}
 	if err := m.folder.Write(listingFile(src.Name), v.encode()); err != nil {
 		return fmt.Errorf("saving the listing of source %s: %w", src.Name, err)

@@ -23,6 +23,9 @@ func TestListingEncoding(t *testing.T) {
 		v := savedListing{Schema: listingSchema, Parts: []savedPart{}}
 		for range rapid.IntRange(0, 3).Draw(rt, "parts") {
 			p := savedPart{Name: text.Draw(rt, "part"), At: time.Unix(0, rapid.Int64Range(0, 4e18).Draw(rt, "at")).UTC(), Inline: rapid.Bool().Draw(rt, "inline"), Raw: savedRaws{}}
+			for range rapid.IntRange(0, 2).Draw(rt, "rejections") {
+				p.Rejected = append(p.Rejected, target.Rejection{Address: text.Draw(rt, "address"), Reason: text.Draw(rt, "reason"), Detail: text.Draw(rt, "detail")})
+			}
 			for range rapid.IntRange(0, 3).Draw(rt, "raws") {
 				m := rapid.MapOf(text, text).Draw(rt, "labels")
 				p.Raw = append(p.Raw, target.Raw{Identity: text.Draw(rt, "identity"), Labels: labels.FromMap(m)})

@@ -420,4 +420,8 @@ func (r *plainRelabeler) Targets(p target.Part) ([]*target.Target, []target.Reje
 	return part("p", tgts(r.source, addresses...)...).targets, nil
 }
 
+func (r *plainRelabeler) Recall(p target.Part) ([]*target.Target, []target.Rejection) {
+	return r.Targets(p)
+}
+
 func (r *plainRelabeler) Forget(string) {}

@@ -50,9 +50,13 @@ func (m *memory) recallSource(s *State, in SourceSetup, v savedSource) {
 		return
 	}
 	src.Run, src.Window, src.Succeeded = v.Run, v.Window, v.Succeeded
+	relabel := in.Relabeler.Recall
+	if v.Fingerprint != in.Fingerprint { // rules that have changed may leave out what others did not
+		relabel = in.Relabeler.Targets
+	}
 	for _, l := range m.loadListing(in.Name) {
-		p := &Part{Name: l.Name, Source: src, Raw: l.Raw, Inline: l.Inline, At: l.At, Run: v.Parts[l.Name]}
-		p.Targets, p.Rejected = in.Relabeler.Targets(target.Part{Name: l.Name, Raw: l.Raw, Inline: l.Inline})
+		p := &Part{Name: l.Name, Source: src, Raw: l.Raw, Own: l.Rejected, Inline: l.Inline, At: l.At, Run: v.Parts[l.Name]}
+		p.Targets, p.Rejected = relabel(target.Part{Name: l.Name, Raw: l.Raw, Rejected: l.Rejected, Inline: l.Inline})
 		src.Parts = append(src.Parts, p)
 	}
 	if v.Fingerprint != in.Fingerprint {

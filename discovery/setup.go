@@ -46,6 +46,8 @@ type SourceSetup struct {
 // goroutine at a time.
 type Relabeler interface {
 	Targets(p target.Part) ([]*target.Target, []target.Rejection)
+	// Recall is Targets of what an earlier run listed: what it left out is no news.
+	Recall(p target.Part) ([]*target.Target, []target.Rejection)
 	// Forget drops what is remembered of a part that is gone.
 	Forget(part string)
 }

@@ -53,9 +53,10 @@ type Source struct {
 type Part struct {
 	Name     string
 	Source   *Source
-	Raw      []target.Raw     // of the last good listing
-	Targets  []*target.Target // the same after relabelling, by Key
-	Rejected []target.Rejection
+	Raw      []target.Raw       // of the last good listing
+	Targets  []*target.Target   // the same after relabelling, by Key
+	Own      []target.Rejection // of the mechanism
+	Rejected []target.Rejection // Own, and what relabelling left out
 	Inline   bool
 	Err      error // of the latest answer; nil after a good one
 	Answered bool

@@ -38,6 +38,40 @@ sources:
 `, o.fleet.address("127.0.7.1"), o.fleet.address("127.0.7.2"), environment)
 }
 
+// TestOnceTellsRejectionsOnce: cron sends a mail for whatever is printed. A target
+// that can't be one is told once, and counted once; told anew where another appears.
+func TestOnceTellsRejectionsOnce(t *testing.T) {
+	t.Parallel()
+	o := newOnce(t)
+	list := func(addresses string) {
+		replaceFile(t, filepath.Join(o.static, "more.json"), `[{"targets": [`+addresses+`]}]`)
+	}
+	o.configure(t, "%s", o.racks("production")+"  - {name: more, static: {files: [$STATIC/*.json]}}\n"+onceOutputs)
+	metrics := filepath.Join(o.dir, "mcp-sd.prom")
+	pass := func() result { return o.once(t, "--metrics.textfile="+metrics) }
+	counts := func(want string) {
+		t.Helper()
+		content, err := os.ReadFile(metrics)
+		if line := `mcp_sd_rejected_total{reason="bad_address",source="more"} ` + want + "\n"; err != nil || !strings.Contains(string(content), line) {
+			t.Errorf("%v: no %q in\n%s", err, line, content)
+		}
+	}
+	list(`"no address"`)
+	pass().expect(t, 0, "no address")
+	counts("1")
+	for range 2 {
+		pass().expectSilence(t)
+	}
+	counts("1")
+	list(`"no address", "nor this"`)
+	got := pass()
+	got.expect(t, 0, "nor this")
+	if strings.Contains(got.stderr, "no address") {
+		t.Errorf("told again: %s", got.stderr)
+	}
+	counts("2")
+}
+
 func (o *onceCase) content(t *testing.T) string {
 	t.Helper()
 	content, err := os.ReadFile(o.output("mcp.json"))

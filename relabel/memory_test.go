@@ -162,6 +162,29 @@ func TestLogNamesEveryRejectionOnce(t *testing.T) {
 	}
 }
 
+// TestRecall: what was left out before a restart is not counted again, nor a warning;
+// what is new, of the mechanism or of hygiene, is both.
+func TestRecall(t *testing.T) {
+	f := newFixture(Options{})
+	before := part(raw("no address"), raw("a:1"))
+	before.Rejected = []target.Rejection{{Address: "x", Reason: "url_template"}}
+	f.Recall(before)
+	again := part(raw("no address"), raw("a:1"))
+	again.Rejected = before.Rejected
+	if got, rej := f.Targets(again); len(got) != 1 || len(rej) != 2 {
+		t.Errorf("%v, %v", got, rej)
+	}
+	if f.counted(BadAddress) != 0 || f.counted("url_template") != 0 || strings.Contains(f.log.String(), "WARN") || f.lines() != 2 {
+		t.Errorf("counted %g and %g, and logged\n%s", f.counted(BadAddress), f.counted("url_template"), f.log)
+	}
+	more := part(raw("no address"), raw("a:1"), raw("nor this"))
+	more.Rejected = append(again.Rejected, target.Rejection{Address: "y", Reason: "url_template"})
+	f.Targets(more)
+	if f.counted(BadAddress) != 1 || f.counted("url_template") != 1 || strings.Count(f.log.String(), "WARN") != 2 {
+		t.Errorf("counted %g and %g, and logged\n%s", f.counted(BadAddress), f.counted("url_template"), f.log)
+	}
+}
+
 // TestMetricsStartAtZero, so that rate() sees the first rejection.
 func TestMetricsStartAtZero(t *testing.T) {
 	f := newFixture(Options{})

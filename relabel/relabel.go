@@ -86,8 +86,23 @@ func (r *Relabeler) Targets(p target.Part) ([]*target.Target, []target.Rejection
 	if r.update(m, p.Raw) || !slices.Equal(m.own, p.Rejected) {
 		m.own = p.Rejected
 		m.rebuild()
-		r.report(p.Name, m.news())
+		fresh := m.news()
+		r.count(fresh)
+		r.report(slog.LevelWarn, p.Name, fresh)
 	}
+	return m.targets, m.rejected
+}
+
+// Recall is Targets for what an earlier run of mcp-sd was told. What was left out
+// then did not appear now: it is not counted again, and named for those alone who
+// want to know what is going on, so that cron does not send a mail about it every
+// minute.
+func (r *Relabeler) Recall(p target.Part) ([]*target.Target, []target.Rejection) {
+	m := &memory{byRaw: map[target.Raw]*entry{}, own: p.Rejected}
+	r.parts[p.Name] = m
+	r.update(m, p.Raw)
+	m.rebuild()
+	r.report(slog.LevelInfo, p.Name, m.news())
 	return m.targets, m.rejected
 }
 

@@ -1,6 +1,7 @@
 package relabel
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -55,29 +56,33 @@ const (
 	inALine = 50
 )
 
-// report counts and logs rejections that are new.
-func (r *Relabeler) report(part string, fresh []target.Rejection) {
-	for i, rej := range fresh {
+// count counts rejections that are new.
+func (r *Relabeler) count(fresh []target.Rejection) {
+	for _, rej := range fresh {
 		r.metrics.rejected.WithLabelValues(r.source, rej.Reason).Inc()
-		if i < logged {
-			r.logOne(part, rej)
-		}
+	}
+}
+
+// report logs rejections.
+func (r *Relabeler) report(level slog.Level, part string, fresh []target.Rejection) {
+	for _, rej := range fresh[:min(logged, len(fresh))] {
+		r.logOne(level, part, rej)
 	}
 	for more := range slices.Chunk(fresh[min(logged, len(fresh)):], inALine) {
 		names := make([]string, len(more))
 		for i, rej := range more {
 			names[i] = strings.TrimSuffix(rej.Address+" "+rej.Label, " ")
 		}
-		r.log.Warn("more was left out", "part", part, "count", len(more), "of", strings.Join(names, ", "), "hint", "mcp-sd explain ADDRESS says why")
+		r.log.Log(context.Background(), level, "more was left out", "part", part, "count", len(more), "of", strings.Join(names, ", "), "hint", "mcp-sd explain ADDRESS says why")
 	}
 }
 
-func (r *Relabeler) logOne(part string, rej target.Rejection) {
+func (r *Relabeler) logOne(level slog.Level, part string, rej target.Rejection) {
 	attrs := []any{"part", part, "address", rej.Address}
 	msg := "target left out"
 	if rej.Label != "" {
 		msg = "label left out"
 		attrs = append(attrs, "label", rej.Label)
 	}
-	r.log.Warn(msg, append(attrs, "reason", rej.Reason, slog.String("detail", rej.Detail))...)
+	r.log.Log(context.Background(), level, msg, append(attrs, "reason", rej.Reason, slog.String("detail", rej.Detail))...)
 }
