@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -63,10 +64,18 @@ func secretFile(field, key string, v reflect.Value) bool {
 	return v.Kind() == reflect.String && v.CanSet() && v.String() != "" && (header || strings.HasSuffix(key, "_file"))
 }
 
+// blocks is what options implement that hold others which no field leads to.
+type blocks interface{ Blocks() iter.Seq2[string, any] }
+
 // files makes the paths in a block absolute and looks whether secret files can
 // be read and certificates are such. Packages check some of that themselves:
 // what is known here to be the machine's fault, they need not say again.
 func (l *loader) files(d *decoder, field string, options any, dir string) {
+	if o, ok := options.(blocks); ok {
+		for at, inner := range o.Blocks() {
+			l.files(d, field+"."+at, inner, dir)
+		}
+	}
 	missing := false
 	walk(field, "", reflect.ValueOf(options), func(field, key string, v reflect.Value) {
 		switch {

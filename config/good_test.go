@@ -142,6 +142,9 @@ func TestFullHasEveryKey(t *testing.T) {
 		if !written[m.Name] {
 			t.Errorf("no source with %s", m.Name)
 		}
+		if m.Name == "prometheus" {
+			continue // its keys are those of Prometheus' library
+		}
 		types = append(types, reflect.TypeOf(m.Options()))
 	}
 	legal := map[string]bool{}

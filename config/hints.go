@@ -23,10 +23,19 @@ func (d *decoder) unknown(field, key string, s shape) {
 	if block := s.blocks[key]; block != "" {
 		hint = "; it belongs under " + block
 	}
-	if moved := foreign(key); moved != "" {
+	switch moved := foreign(key); {
+	case d.bridged(key):
+		hint = "; put it, as it stands, under prometheus in a source"
+	case moved != "":
 		hint = "; " + moved
 	}
 	d.fail(at, errors.New("unknown key"+hint))
+}
+
+// bridged reports whether a key of prometheus.yml is one of the mechanism that
+// takes them unchanged.
+func (d *decoder) bridged(key string) bool {
+	return strings.HasSuffix(key, "_sd_configs") && d.sourceShape().blocks[key] != ""
 }
 
 // foreign knows the keys of prometheus.yml that people bring along.

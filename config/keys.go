@@ -114,8 +114,12 @@ func (d *decoder) shape(t reflect.Type) shape {
 	return s
 }
 
+// add notes a field. Where two have the same key, the later one counts: Prometheus'
+// library puts its own behind those of a struct.
 func (s *shape) add(name string, index []int) {
-	s.names = append(s.names, name)
+	if _, again := s.index[name]; !again {
+		s.names = append(s.names, name)
+	}
 	s.index[name] = index
 }
 

@@ -49,6 +49,7 @@ const (
 	Number   ValueKind = "number"
 	Duration ValueKind = "duration"
 	Size     ValueKind = "size"
+	Anything ValueKind = "anything" // whoever decodes it knows more
 )
 
 // Outline returns the keys of the main file. It is read from the very types that
@@ -173,6 +174,8 @@ func kind(t reflect.Type) ValueKind {
 		return Table
 	case k == reflect.Slice:
 		return List
+	case k == reflect.Interface:
+		return Anything
 	case k == reflect.Bool:
 		return Bool
 	case k >= reflect.Int && k <= reflect.Uint64:

@@ -40,6 +40,10 @@ sources:
     exec: {command: [x], env: {X_TOKEN: ` + canary + `}}
   - name: d
     mcp_registry: {server: "https://registry", ` + client(`bearer_token: `+canary) + `}
+  - name: e
+    prometheus:
+      http_sd_configs:
+        - {url: "http://user:` + canary + `@sd/", basic_auth: {username: u, password: ` + canary + `}, proxy_url: "http://user:` + canary + `@proxy"}
 health:
   http_client: {` + global + `}
 outputs: [{path: mcp.json}]

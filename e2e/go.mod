@@ -7,6 +7,7 @@ tool github.com/hashicorp/consul
 require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
+	github.com/go-zookeeper/zk v1.0.4
 	github.com/hashicorp/consul/api v1.33.2
 	github.com/prometheus/client_golang v1.24.1
 )

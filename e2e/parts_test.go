@@ -61,7 +61,7 @@ var (
 func TestParts(t *testing.T) {
 	for _, find := range []func() (string, error){
 		consulBinary, prometheus2Binary, prometheus3Binary, promtoolBinary, alertmanagerBinary, amtoolBinary,
-		vmagentBinary, exampleServerBinary, shortenBinary, ec2fakeBinary, axeScript,
+		vmagentBinary, exampleServerBinary, containedServerBinary, shortenBinary, ec2fakeBinary, axeScript, dockerdBinary, dockerBinary, dnsmasqBinary, java, zookeeperJar,
 	} {
 		need(t, find)
 	}
@@ -104,10 +104,11 @@ func packaged(name, pkg string) (string, error) {
 }
 
 // fromSource compiles a program of this repository.
-func fromSource(name, module, pkg string) (string, error) {
+func fromSource(name, module, pkg string, env ...string) (string, error) {
 	path := filepath.Join(scratch, name)
 	cmd := exec.Command("go", "build", "-o", path, pkg)
 	cmd.Dir = module
+	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", pkg, err, out)
 	}

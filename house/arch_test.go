@@ -31,6 +31,8 @@ var rooms = []room{
 	{"sources/ecs", []string{"target", "sources/amazon"}, "a mechanism knows no other mechanism"},
 	{"sources/static", []string{"target", "sources/filesd"}, "a mechanism knows no other mechanism"},
 	{"sources/exec", []string{"target", "sources/filesd"}, "a mechanism knows no other mechanism"},
+	{"sources/prometheus/mechanisms", nil, "links what Prometheus' library has"},
+	{"sources/prometheus/weigh", nil, "a program that measures"},
 	{"sources/*", []string{"target", "sources/httpconfig"}, "a mechanism knows no other room, and no other mechanism"},
 	{"sources/*/*", []string{"target"}, ""},
 	{"sources/*/*/*", []string{"sources/*/*"}, "a fake as a program, for e2e"},
@@ -41,7 +43,7 @@ var rooms = []room{
 	{"config", []string{"target", "relabel", "sources", "health", "discovery", "writer"}, "gathers the options that each package owns"},
 	{"web", []string{"target", "discovery", "health"}, "reads the views that discovery publishes; of health only the verdicts"},
 	{"cli", []string{"target", "discovery"}, "reads the views that discovery publishes"},
-	{".", []string{"*", "sources/*"}, "main alone wires everything"},
+	{".", []string{"*", "sources/*", "sources/prometheus/mechanisms"}, "main alone wires everything"},
 	{"examples/*", []string{"examples/*", "examples/*/*"}, "an example uses the program, not its packages"},
 	{"examples/*/*", []string{"examples/*", "examples/*/*"}, ""},
 	{"docs", nil, ""},
@@ -95,8 +97,14 @@ var clients = []client{
 	{
 		"github.com/aws/",
 		[]string{"sources/amazon", "sources/ec2", "sources/ec2/*", "sources/ecs"},
-		[]string{"sources", "config", "docs/reference", "."},
+		[]string{"sources", "config", "docs/reference", ".", "sources/prometheus/mechanisms"},
 		"it makes binaries large and builds slow",
+	},
+	{
+		"github.com/prometheus/prometheus/discovery/",
+		[]string{"sources/prometheus", "sources/prometheus/*"},
+		[]string{"sources", "config", "docs/reference", "."},
+		"its mechanisms are heavy: only main links them",
 	},
 	{
 		"github.com/modelcontextprotocol/",

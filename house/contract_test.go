@@ -15,7 +15,7 @@ import (
 var sections = map[int][]string{
 	2:  {"."},
 	3:  {"config"},
-	4:  {"sources/static", "sources/consul", "sources/ec2", "sources/ecs", "sources/exec", "sources/mcpregistry"},
+	4:  {"sources/static", "sources/consul", "sources/ec2", "sources/ecs", "sources/exec", "sources/mcpregistry", "sources/prometheus"},
 	5:  {"health", "discovery"},
 	6:  {"discovery"},
 	7:  {"writer", "relabel"},

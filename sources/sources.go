@@ -14,6 +14,7 @@ import (
 	"github.com/mcp-sd/mcp-sd/sources/ecs"
 	"github.com/mcp-sd/mcp-sd/sources/exec"
 	"github.com/mcp-sd/mcp-sd/sources/mcpregistry"
+	"github.com/mcp-sd/mcp-sd/sources/prometheus"
 	"github.com/mcp-sd/mcp-sd/sources/static"
 	"github.com/mcp-sd/mcp-sd/target"
 )
@@ -53,6 +54,7 @@ func Mechanisms() []Mechanism {
 		{Name: "ecs", Options: func() Options { return ecs.Default() }, Doc: "tasks of Amazon ECS, on Fargate and EC2, by docker labels or one port, in several clusters, regions and accounts"},
 		{Name: "exec", Operator: true, Options: func() Options { return exec.Default() }, Doc: "what a program prints in Prometheus' file_sd format: a source in any language"},
 		{Name: "mcp_registry", Options: func() Options { return mcpregistry.Default() }, Doc: "servers of an MCP registry: the remotes that it lists, with version and status"},
+		{Name: "prometheus", Options: func() Options { return prometheus.Default() }, Doc: "whatever Prometheus' own discovery finds, by the *_sd_configs of prometheus.yml: DNS, HTTP, Docker, Nomad, clouds and more"},
 		{Name: "static", Operator: true, Options: func() Options { return static.Default() }, Doc: "targets written in the configuration, and watched files in Prometheus' file_sd format"},
 	}
 }

@@ -72,7 +72,9 @@ type Raw struct {
 	Identity string
 	// Labels holds __address__, the mechanism's __meta_* labels, and the
 	// standard labels environment, region and version where the source knows
-	// them. A mechanism whose table entry says Operator may set others too.
+	// them. A mechanism that passes on what others call labels, as an http_sd
+	// endpoint does, may set plain ones, too; one whose table entry says Operator
+	// may set any that labels: may.
 	Labels Labels
 }
 

@@ -118,6 +118,8 @@ func (r *reference) value(k config.Key, v config.Value, suffix string) (object, 
 			t["propertyNames"] = object{"pattern": l.names}
 		}
 		return t, err
+	case config.Anything:
+		return object{}, nil
 	}
 	return scalar(v.Kind, l), nil
 }

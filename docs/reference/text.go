@@ -93,6 +93,8 @@ func (r *reference) words(k config.Key) string {
 		return "block"
 	case config.Table:
 		return "name: " + string(k.Value.Item.Kind)
+	case config.Anything:
+		return "anything"
 	case config.List:
 		if items := r.limit(k, ".items").enum; items != nil {
 			return "list of " + strings.Join(items, " | ")

@@ -155,7 +155,7 @@ func (s *show) build(ctx context.Context) error {
 		return fmt.Errorf("asking go for the module: %w", err)
 	}
 	s.module = filepath.Dir(strings.TrimSpace(string(gomod)))
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", s.path("bin")+string(filepath.Separator), ".", "./examples/mcp-server")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-tags=remove_all_sd", "-o", s.path("bin")+string(filepath.Separator), ".", "./examples/mcp-server")
 	build.Dir = s.module
 	build.Stdout, build.Stderr = s.errs, s.errs
 	if err := build.Run(); err != nil {
