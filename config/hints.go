@@ -20,8 +20,8 @@ func (d *decoder) unknown(field, key string, s shape) {
 		return
 	}
 	hint := didYouMean(key, s.names)
-	if block := s.blocks[key]; block != "" {
-		hint = "; it belongs under " + block
+	if owners := s.blocks[key]; len(owners) == 1 || len(owners) == 2 {
+		hint = "; it belongs under " + strings.Join(owners, " or ")
 	}
 	switch moved := foreign(key); {
 	case d.bridged(key):
@@ -35,7 +35,7 @@ func (d *decoder) unknown(field, key string, s shape) {
 // bridged reports whether a key of prometheus.yml is one of the mechanism that
 // takes them unchanged.
 func (d *decoder) bridged(key string) bool {
-	return strings.HasSuffix(key, "_sd_configs") && d.sourceShape().blocks[key] != ""
+	return strings.HasSuffix(key, "_sd_configs") && d.sourceShape().blocks[key] != nil
 }
 
 // foreign knows the keys of prometheus.yml that people bring along.

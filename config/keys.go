@@ -83,8 +83,8 @@ func unalias(n *yaml.Node) *yaml.Node {
 type shape struct {
 	names  []string // legal keys
 	index  map[string][]int
-	rest   []int             // of the inline map that takes every other key; nil where there is none
-	blocks map[string]string // key of a nested struct, "" where two have it → that struct's key
+	rest   []int               // of the inline map that takes every other key; nil where there is none
+	blocks map[string][]string // key of a nested struct → the keys of the structs that have it
 }
 
 // shape reads the yaml tags of a struct as the YAML library does.
@@ -93,7 +93,7 @@ func (d *decoder) shape(t reflect.Type) shape {
 	if ok {
 		return s
 	}
-	s = shape{index: map[string][]int{}, blocks: map[string]string{}}
+	s = shape{index: map[string][]int{}, blocks: map[string][]string{}}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, inline, skip := yamlName(f)
@@ -138,11 +138,9 @@ func (s *shape) nested(name string, t reflect.Type) {
 		case skip:
 		case inline:
 			s.nested(name, f.Type)
-		case s.blocks[sub] != "" && name == "mcp": // the others are met more often
-		case s.blocks[sub] != "":
-			s.blocks[sub] = "" // it could be meant for either
+		case name == "mcp" && s.blocks[sub] != nil: // the others are met more often
 		default:
-			s.blocks[sub] = name
+			s.blocks[sub] = append(s.blocks[sub], name)
 		}
 	}
 }
