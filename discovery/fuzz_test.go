@@ -23,7 +23,7 @@ func FuzzState(f *testing.F) {
 		w.settle("a", one, two, three)
 		c := newCabinet()
 		c.files[stateFile], c.files[listingFile("a")] = state, listing
-		usable := w.reborn(c)
+		usable := w.reborn(c, "a")
 		w.step()
 		if !usable {
 			w.expect("nothing is remembered", one, two, three)
@@ -33,7 +33,7 @@ func FuzzState(f *testing.F) {
 		if err := m.save(w.state, w.now, true); err != nil {
 			t.Fatal(err)
 		}
-		if !w.reborn(saved) {
+		if !w.reborn(saved, "a") {
 			t.Fatalf("what was saved can't be used: %s", saved.files[stateFile])
 		}
 		w.list("a", one, two, three)
@@ -75,10 +75,13 @@ func savedLives(tb testing.TB) []*cabinet {
 	return lives
 }
 
-// reborn goes on with what the files and the folder say, and reports whether
-// the state in it was of use.
-func (w *world) reborn(c *cabinet) (usable bool) {
-	setups := []SourceSetup{{Name: "a", Type: "test", Fingerprint: "1", Policy: w.policy.Sources["a"], Relabeler: &plainRelabeler{source: "a"}}}
+// reborn goes on with what the files and the folder say, with these sources, and
+// reports whether the state in it was of use.
+func (w *world) reborn(c *cabinet, sources ...string) (usable bool) {
+	var setups []SourceSetup
+	for _, name := range sources {
+		setups = append(setups, SourceSetup{Name: name, Type: "test", Fingerprint: "1", Policy: w.policy.Sources["a"], Relabeler: &plainRelabeler{source: name}})
+	}
 	w.state = NewState()
 	w.state.Configure(setups)
 	w.state.Inherit(w.files(), "version")

@@ -96,12 +96,14 @@ func (s *State) recallRecord(v savedRecord) {
 	}
 }
 
-// attribute marks what the recalled listings name: it is known who listed it.
+// attribute marks what the recalled listings name: it is known who listed it. The
+// files may be newer than the listings, and say that it is published for another
+// source: then that one may have listed it, too, or last.
 func (s *State) attribute() {
 	for _, src := range s.Sources {
 		for _, p := range src.Parts {
 			for i := range p.Targets {
-				if r := s.records[p.Targets[i].Key]; r != nil {
+				if r := s.records[p.Targets[i].Key]; r != nil && (r.Published == nil || r.Published.Source == src.Name) {
 					r.Inherited = false
 				}
 			}

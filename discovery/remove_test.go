@@ -235,6 +235,40 @@ func TestInheritedStays(t *testing.T) {
 	w.expect("two is in no listing", one, three)
 }
 
+// Contract §8: a listing on disk may be older than the files. What they say is
+// published for one source is not another's to take away, although that had listed
+// it when the listings were saved, and that source may have another name now.
+func TestListingOlderThanFile(t *testing.T) {
+	const four = "10.0.0.4:3000"
+	for _, name := range []string{"b", "renamed"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "a", "b")
+			w.settle("a", one, two, three)
+			w.settle("b", four)
+			c := newCabinet()
+			m := memory{folder: c, dirty: true, listings: map[string]bool{"a": true, "b": true}}
+			if err := m.save(w.state, w.now, true); err != nil {
+				t.Fatal(err)
+			}
+			w.list("b", four, three)
+			w.list("a", one, two)
+			w.expect("b lists three now", one, two, three, four)
+			if !w.reborn(c, "a", name) {
+				t.Fatal("the state can't be used")
+			}
+			w.list("a", one, two)
+			w.fail(name)
+			w.down(three)
+			w.wait(1000 * time.Hour)
+			w.list("a", one, two)
+			w.expect(name+" has not answered", one, two, three, four)
+			w.list(name, four)
+			w.down(three)
+			w.expect("it does not list three", one, two, four)
+		})
+	}
+}
+
 // Contract §6: the targets of a source that was taken out leave once every
 // source added by the same reload has answered and none lists them.
 func TestSourceTakenOut(t *testing.T) {
