@@ -40,7 +40,7 @@ const unprobed = "health: {enabled: false}\n"
 
 // memoryLimit is what an operator gives a daemon of this size; mcp-sd is to
 // stay below 300 MB of resident memory with it.
-const memoryLimit = "GOMEMLIMIT=250MiB"
+const memoryLimit = "GOMEMLIMIT=230MiB"
 
 // apart are two changes, so that none waits for another: after a long step
 // mcp-sd takes no other for two seconds.
