@@ -34,11 +34,11 @@ func probing(ctx context.Context, b *bench, s *stage.Stage) (*figures.Section, e
 	}
 	kept := 0
 	paces := map[string]*pace{}
-	for range b.sized(2, 1) {
+	for range b.sized(6, 1) { // by turns: what else the machine does changes with time
 		for _, r := range []struct {
 			name, role string
 		}{{probes, probes}, {loopAll, bareHTTP}, {loopKept, bareHTTP}} {
-			args := []string{"-port=" + strconv.Itoa(port), "-n=" + strconv.Itoa(size), "-passes=3"}
+			args := []string{"-port=" + strconv.Itoa(port), "-n=" + strconv.Itoa(size), "-passes=5"}
 			if r.name == loopKept {
 				args = append(args, "-keep="+strconv.Itoa(kept))
 			}
@@ -130,7 +130,7 @@ func toldProbing(size int, paces map[string]*pace, memory *memories) (*figures.S
 	section := &figures.Section{
 		Title: "Probing",
 		Text: fmt.Sprintf("%s endpoints with pages of 20 KB, all on this machine, so that serving them takes a good part of it. mcp-sd's own sweep and probes, 256 at a time, beside a loop that reads the same bodies with net/http, 256 at a time, and looks at nothing. "+
-			"*Cold* is the first pass, with a new connection for each; *warm* those after it. mcp-sd keeps at most half of the limit of open files (%s here) and 10,000 as idle connections, always the same ones; the bare loop all of them: the third row has the loop keep as many as mcp-sd did.",
+			"Six rounds by turns, of five passes each. *Cold* is the first pass, with a new connection for each; *warm* those after it. mcp-sd keeps at most half of the limit of open files (%s here) and 10,000 as idle connections, always the same ones; the bare loop all of them: the third row has the loop keep as many as mcp-sd did.",
 			figures.Count(size), figures.Count(int(files.Cur))),
 		Tables: []figures.Table{{Head: []string{"", "cold, pages/s", "warm, pages/s", "connections kept", "resident memory at most"}}},
 	}
