@@ -140,19 +140,24 @@ func speak(group, one model.LabelSet) map[string]string {
 // allowed is the name under which a label is listed; "" drops it. What discovered
 // data may not set (contract §7) is offered to relabel_configs instead:
 // __metrics_path__ as __meta_prometheus_metrics_path. What another mcp-sd says of
-// its own work does not count here.
+// its own work does not count here. What a name looks like once it is legal is what
+// counts: "\x80_meta_mcp_sd_health" would be one of them.
 func allowed(name string) string {
+	if name == "" {
+		return ""
+	}
+	name = strutil.SanitizeFullLabelName(name)
 	switch {
 	case name == target.AddressLabel:
 		return name
 	case strings.HasPrefix(name, target.OwnMetaPrefix), strings.HasPrefix(name, target.TmpPrefix):
 		return ""
 	case strings.HasPrefix(name, target.MetaPrefix):
-		return strutil.SanitizeLabelName(name)
+		return name
 	case strings.HasPrefix(name, "__"), name == model.JobLabel, name == model.InstanceLabel:
-		return target.MetaPrefix + "prometheus_" + strings.Trim(strutil.SanitizeLabelName(name), "_")
+		return target.MetaPrefix + "prometheus_" + strings.Trim(name, "_")
 	}
-	return strutil.SanitizeLabelName(name)
+	return name
 }
 
 // standard fills environment, region and version in from tags, unless they are

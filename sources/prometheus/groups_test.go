@@ -162,6 +162,9 @@ func FuzzLabels(f *testing.F) {
 	f.Add("", "x", "__", "y")
 	f.Add("é", "\xff", "__meta_mcp_sd_health", "up")
 	f.Add("__address__", "a:1", "__tmp_", "z")
+	f.Add("a", "b", "\x80_meta_mcp_sd_health", "up")
+	f.Add("9", "digit", "_\xc0\xc0\x7f", "underscores")
+	f.Add("\x80_scheme__", "https", "_\x80tmp_a", "b")
 	f.Fuzz(func(t *testing.T, a, av, b, bv string) {
 		g := &targetgroup.Group{Source: "s", Labels: set(a, av), Targets: []labelSet{set("__address__", "10.0.0.1:1", b, bv)}}
 		for _, r := range traitsOf("http").read(g).raws {
