@@ -8,15 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/mcp-sd/mcp-sd/target"
-)
-
-// Bounds of the time between two tries after a failure (contract §4).
-const (
-	retryFirst = time.Second
-	retryMost  = 60 * time.Second
 )
 
 // driver asks one source again and again and relabels what it says, so that a
@@ -38,7 +30,7 @@ func (d *driver) run(ctx context.Context) {
 
 // poll asks at the refresh interval, and sooner after a failure.
 func (d *driver) poll(ctx context.Context) {
-	retry := newBackOff()
+	retry := target.NewBackOff()
 	for ctx.Err() == nil {
 		l := d.ask(ctx)
 		if ctx.Err() != nil {
@@ -55,14 +47,14 @@ func (d *driver) poll(ctx context.Context) {
 			retry.Reset()
 			wait -= time.Duration(rand.Int64N(int64(wait)/20 + 1)) // spreads replicas that started together
 		}
-		pause(ctx, wait)
+		target.Pause(ctx, wait)
 	}
 }
 
 // watch hands listings over as they come. A watcher that gives up is started
 // again: only the end of ctx ends it for good.
 func (d *driver) watch(ctx context.Context, w target.Watcher) {
-	retry := newBackOff()
+	retry := target.NewBackOff()
 	for ctx.Err() == nil {
 		err := w.Watch(ctx, func(l target.Listing) { d.send(d.relabel(l)) })
 		if ctx.Err() != nil {
@@ -72,7 +64,7 @@ func (d *driver) watch(ctx context.Context, w target.Watcher) {
 			err = errors.New("it stopped without a reason")
 		}
 		d.send(d.relabel(failedListing(d.Name, fmt.Errorf("watching: %w", err))))
-		pause(ctx, retry.NextBackOff())
+		target.Pause(ctx, retry.NextBackOff())
 	}
 }
 
@@ -134,25 +126,4 @@ func (d *driver) forget(parts []target.Part) {
 // failedListing is what a source says that could not say anything.
 func failedListing(source string, err error) target.Listing {
 	return target.Listing{Source: source, At: time.Now(), Parts: []target.Part{{Name: "source", Err: err}}}
-}
-
-// newBackOff pauses for 1 to 2 s at first, and for 30 to 60 s in the end: the
-// jitter stays within the bounds.
-func newBackOff() *backoff.ExponentialBackOff {
-	return &backoff.ExponentialBackOff{
-		InitialInterval:     retryFirst * 3 / 2,
-		RandomizationFactor: 1.0 / 3,
-		Multiplier:          2,
-		MaxInterval:         retryMost * 3 / 4,
-	}
-}
-
-// pause waits, or returns as soon as ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

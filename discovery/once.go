@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mcp-sd/mcp-sd/health"
+
+	"github.com/mcp-sd/mcp-sd/target"
 )
 
 // OnceOptions say how a single pass is made.
@@ -94,7 +96,7 @@ func (e *Engine) probeAll(ctx context.Context, progress func(Progress)) {
 		if round == 1 {
 			progress(Progress{Step: "probing", Total: len(checks)})
 		} else {
-			pause(ctx, onceApart)
+			target.Pause(ctx, onceApart)
 		}
 		if ctx.Err() != nil {
 			return

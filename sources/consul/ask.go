@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/mcp-sd/mcp-sd/target"
 )
 
 const (
@@ -143,7 +145,7 @@ func (s *Source) press(ctx context.Context, k int, token string, q query) (a ans
 		if q.at.index > 0 {
 			return answer{}, errNoLine
 		}
-		pause(ctx, 200*time.Millisecond) // the connections above the limit end
+		target.Pause(ctx, 200*time.Millisecond) // the connections above the limit end
 	}
 	return a, err
 }

@@ -2,10 +2,11 @@ package consul
 
 import (
 	"context"
-	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/time/rate"
+
+	"github.com/mcp-sd/mcp-sd/target"
 )
 
 // How often a loop may ask on end, and how many times at once. A single change
@@ -26,25 +27,6 @@ func follow(ctx context.Context, limit *rate.Limiter, retry backoff.BackOff, ask
 			retry.Reset()
 			continue
 		}
-		pause(ctx, retry.NextBackOff())
-	}
-}
-
-// pause waits, and ends at once with ctx.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
-// newBackOff pauses for 1 to 2 s at first, and for 30 to 60 s in the end
-// (contract §4).
-func newBackOff() backoff.BackOff {
-	return &backoff.ExponentialBackOff{
-		InitialInterval:     1500 * time.Millisecond,
-		RandomizationFactor: 1.0 / 3,
-		Multiplier:          2,
-		MaxInterval:         45 * time.Second,
+		target.Pause(ctx, retry.NextBackOff())
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/mcp-sd/mcp-sd/target"
 )
 
 // watched is one selected service of one datacenter, and what was last heard
@@ -56,7 +58,7 @@ func (s *Source) orLater(ctx context.Context, err error) error {
 }
 
 // untilDue waits for about the refresh interval: not all ask at once.
-func (s *Source) untilDue(ctx context.Context) { pause(ctx, s.interval-rand.N(s.interval/4)) }
+func (s *Source) untilDue(ctx context.Context) { target.Pause(ctx, s.interval-rand.N(s.interval/4)) }
 
 // hear asks the health endpoint once.
 func (s *Source) hear(ctx context.Context, w *watched) (next listing, a answer, err error) {

@@ -83,7 +83,7 @@ func (o *Options) New(env target.Env) (target.Source, error) {
 		lines:    lines{standing: map[*line]bool{}},
 		timeout:  cmp.Or(env.Timeout, 30*time.Second),
 		interval: cmp.Or(env.RefreshInterval, time.Minute),
-		backOff:  newBackOff,
+		backOff:  func() backoff.BackOff { return target.NewBackOff() },
 		seed:     maphash.MakeSeed(),
 		log:      env.Logger,
 		warned:   map[string]bool{},

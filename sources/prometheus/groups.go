@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"hash/maphash"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -120,9 +121,9 @@ func (t traits) read(group *targetgroup.Group) (out listed) {
 func speak(group, one model.LabelSet) map[string]string {
 	set := make(map[string]string, len(group)+len(one)+4)
 	for _, from := range []model.LabelSet{group, one} {
-		for name, value := range from {
-			if name := allowed(string(name)); name != "" {
-				set[name] = string(value)
+		for _, name := range slices.Sorted(maps.Keys(from)) { // of two that become the same name always the same one counts
+			if legal := allowed(string(name)); legal != "" {
+				set[legal] = string(from[name])
 			}
 		}
 	}

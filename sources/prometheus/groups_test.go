@@ -134,6 +134,18 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// Of labels that become one, always the same counts: what it lists must not change
+// from one run to the next.
+func TestSameName(t *testing.T) {
+	one := &targetgroup.Group{Targets: []labelSet{set("__address__", "10.0.0.1:1", "a.b", "dot", "a-b", "dash", "job", "x", "__meta_prometheus_job", "y")}}
+	first := traitsOf("http").read(one).raws
+	for range 50 {
+		if again := traitsOf("http").read(one).raws; !same(again[0], first[0]) {
+			t.Fatalf("%s, and then %s", first[0].Labels, again[0].Labels)
+		}
+	}
+}
+
 type labelSet = model.LabelSet
 
 var now = time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)

@@ -241,9 +241,9 @@ func TestStuck(t *testing.T) {
 // A mechanism that can't begin, or ends by itself, is tried again.
 func TestStartsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := 0
+		var starts []time.Time
 		ends := &script{name: "triton", RefreshInterval: duration(time.Minute), run: func(ctx context.Context, _ discovery.DiscovererOptions, _ *discovery.RefreshMetrics, up chan<- []*targetgroup.Group) {
-			if n++; n == 1 {
+			if starts = append(starts, time.Now()); len(starts) == 1 {
 				return
 			}
 			send(ctx, up, []*targetgroup.Group{group("a", "10.0.0.1:1")})
@@ -256,6 +256,9 @@ func TestStartsAgain(t *testing.T) {
 		if good, failed := latest(all); good["triton[0]"] != "10.0.0.1:1" || failed["triton[0]"] != nil {
 			t.Errorf("%v %v", good, failed)
 		}
+		if after := starts[1].Sub(starts[0]); after < time.Second || after > 2*time.Second {
+			t.Errorf("it was started again after %s (contract §4)", after)
+		}
 	})
 }
 
@@ -266,9 +269,9 @@ func TestStream(t *testing.T) {
 		s := scripted(t, time.Minute, &script{name: "serverset", run: func(ctx context.Context, o discovery.DiscovererOptions, _ *discovery.RefreshMetrics, up chan<- []*targetgroup.Group) {
 			for _, a := range []string{"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"} {
 				send(ctx, up, []*targetgroup.Group{group("/mcp/"+a, a)})
-				pause(ctx, time.Second)
+				target.Pause(ctx, time.Second)
 			}
-			pause(ctx, 10*time.Minute)
+			target.Pause(ctx, 10*time.Minute)
 			send(ctx, up, []*targetgroup.Group{group("/mcp/10.0.0.2:1")})
 			<-ctx.Done()
 		}})
@@ -300,11 +303,11 @@ func TestBrokenStream(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := scripted(t, time.Minute, &script{name: "nerve", run: func(ctx context.Context, o discovery.DiscovererOptions, _ *discovery.RefreshMetrics, up chan<- []*targetgroup.Group) {
 					send(ctx, up, []*targetgroup.Group{group("a", "10.0.0.1:1")})
-					pause(ctx, time.Minute)
+					target.Pause(ctx, time.Minute)
 					o.Logger.Info(log.broken)
-					pause(ctx, time.Minute)
+					target.Pause(ctx, time.Minute)
 					send(ctx, up, []*targetgroup.Group{group("b", "10.0.0.2:1")})
-					pause(ctx, time.Minute)
+					target.Pause(ctx, time.Minute)
 					o.Logger.Info(log.mended)
 					<-ctx.Done()
 				}})
@@ -328,9 +331,9 @@ func TestStreamComesLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scripted(t, time.Minute, &script{name: "nerve", run: func(ctx context.Context, o discovery.DiscovererOptions, _ *discovery.RefreshMetrics, up chan<- []*targetgroup.Group) {
 			o.Logger.Info(zkUnreachable)
-			pause(ctx, time.Minute)
+			target.Pause(ctx, time.Minute)
 			o.Logger.Info(zkConnected)
-			pause(ctx, 5*time.Minute)
+			target.Pause(ctx, 5*time.Minute)
 			send(ctx, up, []*targetgroup.Group{group("a", "10.0.0.1:1")})
 			<-ctx.Done()
 		}})
@@ -350,13 +353,13 @@ func TestUnchangedAnswers(t *testing.T) {
 			skipped, failures := counter(o, "prometheus_sd_kuma_fetch_skipped_updates_total"), counter(o, "prometheus_sd_kuma_fetch_failures_total")
 			send(ctx, up, []*targetgroup.Group{group("kuma", "10.0.0.1:1")})
 			for range 10 {
-				pause(ctx, 15*time.Second)
+				target.Pause(ctx, 15*time.Second)
 				skipped.Inc()
 			}
-			pause(ctx, 15*time.Second)
+			target.Pause(ctx, 15*time.Second)
 			o.Logger.Error("error parsing resources", "err", errors.New("connection refused"))
 			failures.Inc()
-			pause(ctx, 15*time.Second)
+			target.Pause(ctx, 15*time.Second)
 			skipped.Inc()
 			<-ctx.Done()
 		}})

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 
@@ -39,7 +38,7 @@ type report struct {
 // follow runs the mechanism until ctx ends and says every outcome. One that ends
 // by itself, or could not begin, is started again.
 func (i *item) follow(ctx context.Context, say func(report)) {
-	retry := newBackOff()
+	retry := target.NewBackOff()
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := i.run(ctx, say)
@@ -47,31 +46,10 @@ func (i *item) follow(ctx context.Context, say func(report)) {
 			return
 		}
 		say(report{err: err})
-		if time.Since(began) > mostRetry {
+		if time.Since(began) > target.RetryMost {
 			retry.Reset()
 		}
-		pause(ctx, retry.NextBackOff())
-	}
-}
-
-// Bounds of the time between two starts after a failure (contract §4).
-const (
-	firstRetry = time.Second
-	mostRetry  = 60 * time.Second
-)
-
-func newBackOff() *backoff.ExponentialBackOff {
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval, b.Multiplier = firstRetry, mostRetry, 2
-	return b
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
+		target.Pause(ctx, retry.NextBackOff())
 	}
 }
 
