@@ -42,6 +42,54 @@ func TestListingEncoding(t *testing.T) {
 	})
 }
 
+// What a mechanism left out is saved with its listing, also where that alone has
+// changed, and no news to the next run; where rules or options changed all is news.
+func TestRejectionsAreRecalled(t *testing.T) {
+	w := newWorld(t, "a")
+	m := memory{folder: newCabinet()}
+	save := func(p testPart) {
+		w.arrive("a", p)
+		m.listed(w.state.Source("a"), false)
+		if err := m.save(w.state, w.now, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := part("p", tgts("a", one)...)
+	save(p)
+	p.Rejected = []target.Rejection{{Address: "x", Reason: "url_template", Detail: "why"}}
+	save(p)
+	for fingerprint, news := range map[string]bool{w.state.Source("a").Fingerprint: false, "changed": true} {
+		r := &toldRelabeler{plainRelabeler: plainRelabeler{source: "a"}}
+		setups := []SourceSetup{{Name: "a", Type: "test", Fingerprint: fingerprint, Relabeler: r}}
+		s := NewState()
+		s.Configure(setups)
+		(&memory{folder: m.folder}).recall(s, Setup{Sources: setups, Interval: time.Minute}, w.now)
+		got := r.recalled
+		if news {
+			got = r.told
+		}
+		if len(r.told)+len(r.recalled) != 1 || len(got) != 1 || !slices.Equal(got[0].Rejected, p.Rejected) {
+			t.Errorf("news is %t: told %+v, recalled %+v", news, r.told, r.recalled)
+		}
+	}
+}
+
+// toldRelabeler notes what it was asked to relabel.
+type toldRelabeler struct {
+	plainRelabeler
+	told, recalled []target.Part
+}
+
+func (r *toldRelabeler) Targets(p target.Part) ([]*target.Target, []target.Rejection) {
+	r.told = append(r.told, p)
+	return r.plainRelabeler.Targets(p)
+}
+
+func (r *toldRelabeler) Recall(p target.Part) ([]*target.Target, []target.Rejection) {
+	r.recalled = append(r.recalled, p)
+	return r.plainRelabeler.Targets(p)
+}
+
 // Contract §8: a state of an earlier schema is understood.
 func TestEarlierSchema(t *testing.T) {
 	folder := newCabinet()

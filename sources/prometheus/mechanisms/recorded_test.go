@@ -98,21 +98,41 @@ func but(answers map[string]string, others ...string) map[string]string {
 	return all
 }
 
-func source(t *testing.T, text string, timeout time.Duration) target.Source {
+func options(t *testing.T, text string) *prometheus.Options {
 	t.Helper()
 	o := prometheus.Default()
 	if err := yaml.UnmarshalStrict([]byte(text), &o.Configs); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\nof %s", err, text)
 	}
-	src, err := o.New(target.Env{Source: "recorded", Dir: t.TempDir(), Timeout: timeout})
+	return o
+}
+
+func source(t *testing.T, text string, timeout time.Duration) target.Source {
+	t.Helper()
+	src, err := options(t, text).New(target.Env{Source: "recorded", Dir: t.TempDir(), Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return src
 }
 
-// Each mechanism that the block has a key for is linked by default, and has what
-// is needed to be watched: an interval, unless it is a stream.
+// Without an interval a mechanism's silence would never be a failure (contract §4):
+// it is found in each one's own options, also where prometheus.yml does not set it.
+func TestEachHasAnInterval(t *testing.T) {
+	for _, kind := range []map[string]recording{orchestrators, registries, clouds, amazon} {
+		for name, r := range kind {
+			unset := strings.ReplaceAll(r.config, ", $REFRESH", "")
+			if unset == r.config {
+				t.Errorf("%s sets none, or in another way: %s", name, r.config)
+			}
+			if o := options(t, serve(t, r, fault{}).fill(unset)); o.RefreshInterval() <= 0 {
+				t.Errorf("%s has none", name)
+			}
+		}
+	}
+}
+
+// Each mechanism that the block has a key for is linked by default.
 func TestAllAreLinked(t *testing.T) {
 	o := prometheus.Default()
 	text, err := json.Marshal(o)
