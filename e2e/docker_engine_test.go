@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,16 +47,18 @@ func startDocker(t testing.TB, h *host) *dockerEngine {
 	return e
 }
 
-// starts runs the engine with what it had before.
+// starts runs the engine with the images and containers that it had before, as after
+// a reboot: process ids in what an earlier one left below run would be those of others
+// now, which it would take for its own.
 func (e *dockerEngine) starts(t testing.TB) {
 	t.Helper()
-	pidFile := filepath.Join(e.dir, "pid")
-	if err := os.Remove(pidFile); err != nil && !errors.Is(err, fs.ErrNotExist) { // it is 1, and there always is such a process
+	run := filepath.Join(e.dir, "run")
+	if err := os.RemoveAll(run); err != nil {
 		t.Fatal(err)
 	}
 	program, args := e.host.command(
 		"unshare", "--pid", "--fork", "--kill-child", "--mount-proc", need(t, dockerdBinary),
-		"--data-root="+filepath.Join(e.dir, "data"), "--exec-root="+filepath.Join(e.dir, "exec"), "--pidfile="+pidFile,
+		"--data-root="+filepath.Join(e.dir, "data"), "--exec-root="+filepath.Join(run, "docker"), "--pidfile="+filepath.Join(run, "docker.pid"),
 		"--host="+e.socket, "--storage-driver=vfs", "--log-level=warn",
 	)
 	e.process = startProcess(t, "dockerd", program, args...)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestDocker follows containers of a real engine through their life, by the block
@@ -34,7 +33,7 @@ func TestDocker(t *testing.T) {
 	s.engine.hangs(t, true)
 	s.keeps(t)
 	s.engine.hangs(t, false)
-	s.recovers(t)
+	s.returns(t)
 
 	s.engine.kill() // and the containers with it
 	s.keeps(t)
@@ -62,16 +61,15 @@ func TestDockerSwarm(t *testing.T) {
 	s.engine.hangs(t, true)
 	s.keeps(t)
 	s.engine.hangs(t, false)
-	s.recovers(t)
+	s.returns(t)
 	s.engine.docker(t, "service", "scale", "--detach", "mcp=1")
 	s.tasks(t, node, 1)
 }
 
 // A dockerScenario is an engine, and the mcp-sd beside it.
 type dockerScenario struct {
-	*workspace
+	*bridged
 	engine *dockerEngine
-	daemon *daemon
 	want   map[string]labels
 }
 
@@ -79,7 +77,8 @@ type dockerScenario struct {
 func newDockerScenario(t *testing.T, list string) *dockerScenario {
 	t.Helper()
 	h := newHost(t)
-	s := &dockerScenario{workspace: newWorkspace(t), engine: startDocker(t, h)}
+	s := &dockerScenario{bridged: &bridged{workspace: newWorkspace(t), host: h, source: "containers"}, engine: startDocker(t, h)}
+	s.bridged.published = s.published
 	s.configure(t, `
 global: {source_timeout: 3s}
 sources:
@@ -90,34 +89,11 @@ health: {interval: 1s, timeout: 1s, fall: 2}
 guard: {max_removed_ratio: 0.9, confirm_after: 5s}
 outputs: [{path: $TARGETS/mcp.json, min_write_interval: 100ms}]
 `, s.engine.socket)
-	s.daemon = h.start(t, s.workspace)
+	s.follows(t)
 	return s
 }
 
 func (s *dockerScenario) published() error { return fileHas(s.output("mcp.json"), s.want) }
-
-func (s *dockerScenario) shows(t *testing.T) {
-	t.Helper()
-	eventually(t, retried, s.published)
-}
-
-// keeps what it published, while the engine fails and through a restart.
-func (s *dockerScenario) keeps(t *testing.T) {
-	t.Helper()
-	fails := func() error { return s.daemon.sourceUp("containers", "prometheus", "0") }
-	eventually(t, soon, fails)
-	holds(t, 2*time.Second, s.published)
-	s.daemon.kill()
-	s.daemon = s.engine.host.start(t, s.workspace)
-	eventually(t, soon, fails)
-	holds(t, 2*time.Second, s.published)
-}
-
-func (s *dockerScenario) recovers(t *testing.T) {
-	t.Helper()
-	eventually(t, retried, func() error { return s.daemon.sourceUp("containers", "prometheus", "1") })
-	s.shows(t)
-}
 
 // tasks waits for so many of them, at ports that the node chose.
 func (s *dockerScenario) tasks(t *testing.T, node string, number int) {

@@ -33,18 +33,18 @@ func TestPrometheusDNS(t *testing.T) {
 	delete(s.records, "server")
 	s.records["address"] = []string{otherName}
 	s.serves(t)
-	s.recovers(t)
+	s.returns(t)
 
 	s.names.signal(t, syscall.SIGSTOP)
 	s.keeps(t)
 	s.names.signal(t, syscall.SIGCONT)
-	s.recovers(t)
+	s.returns(t)
 	s.names.kill()
 	s.keeps(t)
 
 	clear(s.records)
 	s.serves(t)
-	s.recovers(t)
+	s.returns(t)
 	holds(t, 3*time.Second, s.published) // more than one at once: the guard holds them
 	s.daemon.stops(t)
 }
@@ -58,10 +58,8 @@ var dnsmasqBinary = sync.OnceValues(func() (string, error) { return packaged("dn
 
 // A dnsScenario is a name server with its records, and the mcp-sd that asks it.
 type dnsScenario struct {
-	*workspace
-	host    *host
+	*bridged
 	names   *process
-	daemon  *daemon
 	records map[string][]string // by dnsmasq's options
 	want    []string
 }
@@ -69,7 +67,7 @@ type dnsScenario struct {
 func newDNSScenario(t *testing.T) *dnsScenario {
 	t.Helper()
 	s := &dnsScenario{
-		workspace: newWorkspace(t), host: newHost(t),
+		bridged: &bridged{workspace: newWorkspace(t), host: newHost(t), source: "dns"},
 		records: map[string][]string{
 			"host-record": {"mcp.well.test,10.4.2.1", "mcp.well.test,10.4.2.2"},
 			"address":     {otherName},
@@ -77,6 +75,7 @@ func newDNSScenario(t *testing.T) *dnsScenario {
 		},
 		want: []string{"10.4.2.1:3000", "10.4.2.2:3000", "10.4.2.3:3000", "mcp-4.well.test:3004", "mcp-5.well.test:3005"},
 	}
+	s.bridged.published = s.published
 	s.host.file(t, "/etc/resolv.conf", "nameserver 127.0.0.1\n")
 	var silent net.PacketConn
 	var err error
@@ -98,7 +97,7 @@ health: {enabled: false}
 guard: {max_removed_ratio: 0.1, min_removed: 1}
 outputs: [{path: $TARGETS/mcp.json, min_write_interval: 100ms}]
 `)
-	s.daemon = s.host.start(t, s.workspace)
+	s.follows(t)
 	return s
 }
 
@@ -122,25 +121,3 @@ func (s *dnsScenario) serves(t *testing.T) {
 }
 
 func (s *dnsScenario) published() error { return atLeast(s.output("mcp.json"), s.want...) }
-
-func (s *dnsScenario) shows(t *testing.T) {
-	t.Helper()
-	eventually(t, soon, s.published)
-}
-
-func (s *dnsScenario) keeps(t *testing.T) {
-	t.Helper()
-	fails := func() error { return s.daemon.sourceUp("dns", "prometheus", "0") }
-	eventually(t, soon, fails)
-	holds(t, 3*time.Second, s.published)
-	s.daemon.kill()
-	s.daemon = s.host.start(t, s.workspace)
-	eventually(t, soon, fails)
-	holds(t, 3*time.Second, s.published)
-}
-
-func (s *dnsScenario) recovers(t *testing.T) {
-	t.Helper()
-	eventually(t, retried, func() error { return s.daemon.sourceUp("dns", "prometheus", "1") })
-	s.shows(t)
-}

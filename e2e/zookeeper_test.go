@@ -35,12 +35,12 @@ func TestZooKeeper(t *testing.T) {
 	s.server.signal(t, syscall.SIGSTOP)
 	s.keeps(t)
 	s.server.signal(t, syscall.SIGCONT)
-	s.recovers(t)
+	s.returns(t)
 
 	s.server.kill()
 	s.keeps(t)
 	s.serves(t)
-	s.recovers(t)
+	s.returns(t)
 	s.leaves(t, "10.5.0.2")
 	s.joins(t, "10.5.0.6")
 	s.shows(t)
@@ -57,10 +57,9 @@ var zookeeperJar = sync.OnceValues(func() (string, error) {
 
 // A zookeeperScenario is a ZooKeeper, and the mcp-sd that follows it.
 type zookeeperScenario struct {
-	*workspace
+	*bridged
 	server  *process
 	address string
-	daemon  *daemon
 	members []string
 }
 
@@ -68,7 +67,8 @@ const serverset = "/mcp"
 
 func newZooKeeperScenario(t *testing.T) *zookeeperScenario {
 	t.Helper()
-	s := &zookeeperScenario{workspace: newWorkspace(t), address: net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))}
+	s := &zookeeperScenario{bridged: &bridged{workspace: newWorkspace(t), source: "zookeeper"}, address: net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))}
+	s.bridged.published = s.published
 	s.serves(t)
 	s.asks(t, func(c *zk.Conn) error {
 		_, err := c.Create(serverset, nil, 0, zk.WorldACL(zk.PermAll))
@@ -85,7 +85,7 @@ health: {enabled: false}
 guard: {max_removed_ratio: 0.9}
 outputs: [{path: $TARGETS/mcp.json, min_write_interval: 100ms}]
 `, s.address, serverset)
-	s.daemon = s.start(t)
+	s.follows(t)
 	return s
 }
 
@@ -160,30 +160,4 @@ func (s *zookeeperScenario) published() error {
 		want[ip+":3000"] = labels{}
 	}
 	return fileHas(s.output("mcp.json"), want)
-}
-
-func (s *zookeeperScenario) shows(t *testing.T) {
-	t.Helper()
-	eventually(t, retried, s.published)
-}
-
-func (s *zookeeperScenario) keeps(t *testing.T) {
-	t.Helper()
-	fails := func() error { return s.daemon.sourceUp("zookeeper", "prometheus", "0") }
-	eventually(t, soon, fails)
-	holds(t, 3*time.Second, s.published)
-	s.daemon.kill()
-	s.daemon = s.start(t)
-	eventually(t, soon, fails)
-	holds(t, 3*time.Second, s.published)
-}
-
-func (s *zookeeperScenario) recovers(t *testing.T) {
-	t.Helper()
-	eventually(t, retried, func() error {
-		if err := s.published(); err != nil {
-			t.Fatalf("while it comes back: %v", err)
-		}
-		return s.daemon.sourceUp("zookeeper", "prometheus", "1")
-	})
 }

@@ -77,8 +77,7 @@ func (r *Relabeler) Targets(p target.Part) ([]*target.Target, []target.Rejection
 	}
 	m := r.parts[p.Name]
 	if m == nil {
-		m = &memory{byRaw: map[target.Raw]*entry{}}
-		r.parts[p.Name] = m
+		m = r.remember(p.Name)
 	}
 	if p.Unchanged {
 		return m.targets, m.rejected
@@ -98,12 +97,18 @@ func (r *Relabeler) Targets(p target.Part) ([]*target.Target, []target.Rejection
 // want to know what is going on, so that cron does not send a mail about it every
 // minute.
 func (r *Relabeler) Recall(p target.Part) ([]*target.Target, []target.Rejection) {
-	m := &memory{byRaw: map[target.Raw]*entry{}, own: p.Rejected}
-	r.parts[p.Name] = m
+	m := r.remember(p.Name)
+	m.own = p.Rejected
 	r.update(m, p.Raw)
 	m.rebuild()
 	r.report(slog.LevelInfo, p.Name, m.news())
 	return m.targets, m.rejected
+}
+
+func (r *Relabeler) remember(part string) *memory {
+	m := &memory{byRaw: map[target.Raw]*entry{}}
+	r.parts[part] = m
+	return m
 }
 
 // Forget drops what is remembered of a part that is gone for good.
