@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,11 +75,11 @@ func (h *hearing) failure() (report, bool) {
 	if !a.failed {
 		return report{}, false
 	}
-	reason := a.reason
-	if reason == "" {
-		reason = "its counters say that a refresh failed or left something out"
-	}
-	return h.fail(Refresh, errors.New(reason))
+	return h.failedRefresh(a.reason)
+}
+
+func (h *hearing) failedRefresh(reason string) (report, bool) {
+	return h.fail(Refresh, errors.New(cmp.Or(reason, "its counters say that a refresh failed or left something out")))
 }
 
 // woken looks at what was logged or counted.
@@ -117,7 +118,7 @@ func (h *hearing) counted(now time.Time) (report, bool) {
 	switch {
 	case rose:
 		h.sign = now
-		return h.fail(Refresh, errors.New(reason))
+		return h.failedRefresh(reason)
 	case answered:
 		h.sign = now
 		return h.good(), true

@@ -346,6 +346,20 @@ func TestStreamComesLate(t *testing.T) {
 	})
 }
 
+// A failure that nobody logs has a text all the same.
+func TestCountedOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := scripted(t, 15*time.Second, &script{name: "kuma", RefreshInterval: duration(15 * time.Second), run: func(ctx context.Context, o discovery.DiscovererOptions, _ *discovery.RefreshMetrics, up chan<- []*targetgroup.Group) {
+			failures := counter(o, "prometheus_sd_kuma_fetch_failures_total")
+			send(ctx, up, []*targetgroup.Group{group("kuma", "10.0.0.1:1")})
+			target.Pause(ctx, 15*time.Second)
+			failures.Inc()
+			<-ctx.Done()
+		}})
+		failure(t, ever(watched(t, s, 20*time.Second), "kuma[0]"), Refresh, "its counters say")
+	})
+}
+
 // Kuma answers that nothing has changed by a counter alone, and fails by one.
 func TestUnchangedAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

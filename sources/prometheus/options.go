@@ -23,7 +23,7 @@ type Options struct {
 	AWS []Item `yaml:"aws_sd_configs"`
 	// Azure lists virtual machines of Microsoft Azure.
 	Azure []Item `yaml:"azure_sd_configs"`
-	// DigitalOcean lists droplets.
+	// DigitalOcean lists droplets or databases.
 	DigitalOcean []Item `yaml:"digitalocean_sd_configs"`
 	// DNS lists what SRV, A, AAAA, MX and NS records name.
 	DNS []Item `yaml:"dns_sd_configs"`
